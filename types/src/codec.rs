@@ -1,0 +1,46 @@
+//! The one encoding of everything that is signed, sent or stored: borsh.
+//!
+//! Borsh is canonical by specification: a value has one encoding, and decoding takes all bytes or
+//! fails. The limits below are checked before anything is allocated for a message.
+
+use borsh::{BorshDeserialize, BorshSerialize};
+
+/// The largest transaction a batch may carry: a declare with the largest class, and some room.
+pub const TRANSACTION_BYTES_MAX: usize = 5 << 20;
+
+/// The largest batch, unless it holds one single transaction.
+pub const BATCH_BYTES_MAX: usize = 1 << 20;
+
+/// The largest header.
+pub const HEADER_BYTES_MAX: usize = 64 << 10;
+
+/// Why bytes are not a value.
+#[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "each message names its fields")]
+pub enum DecodeError {
+    /// The limit of this kind of value was checked first.
+    #[error("{got} bytes are more than the {max} allowed")]
+    TooLarge { got: usize, max: usize },
+    /// The bytes are not the encoding of any such value.
+    #[error("malformed bytes")]
+    Malformed(#[source] std::io::Error),
+}
+
+/// Encodes a value.
+///
+/// # Panics
+/// Never for our types: writing to memory cannot fail, and no length of ours exceeds `u32::MAX`.
+pub fn encode(value: &impl BorshSerialize) -> Vec<u8> {
+    borsh::to_vec(value).expect("writing to memory cannot fail")
+}
+
+/// Decodes exactly one value from all of `bytes`.
+///
+/// # Errors
+/// [`DecodeError`] if there are more than `bytes_max` bytes, or they are not one such value.
+pub fn decode<T: BorshDeserialize>(bytes: &[u8], bytes_max: usize) -> Result<T, DecodeError> {
+    if bytes_max < bytes.len() {
+        return Err(DecodeError::TooLarge { got: bytes.len(), max: bytes_max });
+    }
+    borsh::from_slice(bytes).map_err(DecodeError::Malformed)
+}
