@@ -1,0 +1,76 @@
+//! Where the builder and the committer put up what the chain looks like now.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use kraken_storage::Storage;
+use starknet_api::block::{BlockInfo, BlockNumber, BlockTimestamp};
+use tokio::sync::broadcast;
+
+use crate::{Event, UnsealedBlock, View, clock::Clock, events::EVENTS_MAX, view::Parts};
+
+/// The newest [`View`], and the events that announce a newer one.
+#[derive(Debug)]
+pub(crate) struct Board {
+    storage: Storage,
+    parts: RwLock<Arc<Parts>>,
+    events: broadcast::Sender<Event>,
+}
+
+impl Board {
+    /// Starts above the durable blocks; `next` is the block that may open first.
+    pub(crate) fn new(storage: Storage, latest: BlockNumber, next: BlockInfo) -> Self {
+        let open = Arc::new(UnsealedBlock::empty(next));
+        let parts = Parts { latest, executed: Vec::new(), open };
+        let (events, _) = broadcast::channel(EVENTS_MAX);
+        Self { storage, parts: RwLock::new(Arc::new(parts)), events }
+    }
+
+    /// The chain as it is now. A block that is not open yet would open at the time of `clock`.
+    pub(crate) fn view(&self, clock: &Clock) -> View {
+        let parts = Arc::clone(&self.parts.read().unwrap_or_else(PoisonError::into_inner));
+        let now = BlockTimestamp(clock.now().seconds());
+        if !parts.open.transactions.is_empty() || now <= parts.open.info.block_timestamp {
+            return View::new(self.storage.clone(), parts);
+        }
+        let info = BlockInfo { block_timestamp: now, ..parts.open.info.clone() };
+        let open = Arc::new(UnsealedBlock::empty(info));
+        View::new(self.storage.clone(), Arc::new(Parts { open, ..Parts::clone(&parts) }))
+    }
+
+    /// What happens from now on.
+    pub(crate) fn subscribe(&self) -> broadcast::Receiver<Event> {
+        self.events.subscribe()
+    }
+
+    /// The open block as it is now.
+    pub(crate) fn open(&self, open: UnsealedBlock) {
+        self.change(|parts| parts.open = Arc::new(open), Event::PreConfirmed);
+    }
+
+    /// The open block is executed to its end; `next` may open behind it.
+    pub(crate) fn executed(&self, closed: UnsealedBlock, next: BlockInfo) {
+        let change = |parts: &mut Parts| {
+            parts.executed.push(Arc::new(closed));
+            parts.open = Arc::new(UnsealedBlock::empty(next));
+        };
+        self.change(change, Event::PreConfirmed);
+    }
+
+    /// The oldest executed block is durable.
+    pub(crate) fn sealed(&self, number: BlockNumber) {
+        let change = |parts: &mut Parts| {
+            parts.latest = number;
+            parts.executed.retain(|block| number < block.info.block_number);
+        };
+        self.change(change, Event::Block(number));
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Parts), event: Event) {
+        {
+            let mut parts = self.parts.write().unwrap_or_else(PoisonError::into_inner);
+            change(Arc::make_mut(&mut parts));
+        }
+        // Without a listener there is nobody to tell.
+        drop(self.events.send(event));
+    }
+}

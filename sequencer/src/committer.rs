@@ -1,0 +1,155 @@
+//! The task that commits: turns executed blocks into durable ones, beside the execution of the next.
+//!
+//! Its queue is short, so execution never runs far ahead of what is durable.
+
+mod seal;
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Instant,
+};
+
+use kraken_execution::{Chain, Changes, genesis::GenesisState};
+use kraken_storage::{Class, ExecutedTransaction, Header, Storage, trie};
+use kraken_types::Cursor;
+use starknet_api::{block::BlockInfo, core::ClassHash, state::ThinStateDiff};
+use tokio::sync::mpsc;
+
+use crate::{
+    StartError, UnsealedBlock, board::Board, journal::Journal, pool::Pool, supervisor::Ended,
+};
+
+/// How many executed blocks may wait to become durable; with the one in hand this stays below the
+/// ten blocks after which a block's hash is needed.
+pub(crate) const EXECUTED_MAX: usize = 4;
+
+/// A block that is executed to its end.
+#[derive(Debug)]
+pub(crate) struct Executed {
+    pub(crate) info: BlockInfo,
+    pub(crate) transactions: Vec<Arc<ExecutedTransaction>>,
+    /// Everything it changed, sorted.
+    pub(crate) state_diff: ThinStateDiff,
+    /// The classes that it declares, sorted by hash.
+    pub(crate) classes: Vec<(ClassHash, Arc<Class>)>,
+    /// The same as `state_diff`, to read through; oldest first.
+    pub(crate) changes: Vec<Arc<Changes>>,
+    pub(crate) l2_gas_used: u64,
+    /// The first ordered transaction that is in no block up to this one.
+    pub(crate) executed_up_to: Cursor,
+}
+
+impl Executed {
+    /// The block as others may see it until it is durable.
+    pub(crate) fn unsealed(&self) -> UnsealedBlock {
+        UnsealedBlock {
+            info: self.info.clone(),
+            transactions: self.transactions.clone(),
+            changes: self.changes.clone(),
+        }
+    }
+}
+
+/// The task that commits.
+#[derive(Debug)]
+pub(crate) struct Committer {
+    pub(crate) storage: Storage,
+    pub(crate) board: Arc<Board>,
+    pub(crate) pool: Arc<Mutex<Pool>>,
+    pub(crate) journal: Journal,
+    /// From the builder.
+    pub(crate) executed: mpsc::Receiver<Executed>,
+    /// The newest durable block.
+    pub(crate) parent: Header,
+}
+
+impl Committer {
+    /// Runs until the builder hangs up; whatever is executed by then becomes durable.
+    ///
+    /// # Errors
+    /// [`Ended`] if the disk refuses or a block cannot be hashed.
+    pub(crate) async fn run(mut self) -> Result<(), Ended> {
+        while let Some(executed) = self.executed.recv().await {
+            let committed = self.commit(executed).await;
+            committed.map_err(|error| Ended::failed("committer", &error))?;
+        }
+        Ok(())
+    }
+
+    async fn commit(&mut self, executed: Executed) -> Result<(), StartError> {
+        let started = Instant::now();
+        let (block, tries) = seal::seal(&self.storage, Some(&self.parent), executed).await?;
+        let sealed = started.elapsed();
+        let block = Arc::new(block);
+        let (storage, journal, durable) =
+            (self.storage.clone(), self.journal.clone(), Arc::clone(&block));
+        blocking(move || {
+            storage.commit_block(&durable, tries)?;
+            journal.release(durable.executed_up_to.commit)
+        })
+        .await?;
+
+        let number = block.header.number();
+        self.board.sealed(number);
+        self.pool
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .sealed(block.transactions.iter().map(|executed| executed.hash));
+        tracing::info!(
+            block = number.0,
+            transactions = block.transactions.len(),
+            hash = %block.header.hash,
+            hashing_ms = sealed.as_millis(),
+            writing_ms = (started.elapsed() - sealed).as_millis(),
+            "new block"
+        );
+        self.parent = block.header.clone();
+        Ok(())
+    }
+}
+
+/// Makes block 0 out of the genesis state and stores it.
+///
+/// # Errors
+/// If the disk refuses or the block cannot be hashed.
+pub async fn seal_genesis(
+    chain: &Chain,
+    storage: &Storage,
+    state: GenesisState,
+) -> Result<(), StartError> {
+    let genesis = chain.genesis();
+    let price = genesis.fees.l2_gas_price_fri_min;
+    let executed = Executed {
+        info: chain.block_info(
+            starknet_api::block::BlockNumber(0),
+            genesis.timestamp_seconds,
+            price,
+        ),
+        transactions: Vec::new(),
+        state_diff: state.state_diff,
+        classes: state.classes,
+        changes: Vec::new(),
+        l2_gas_used: 0,
+        executed_up_to: Cursor::default(),
+    };
+    let (block, tries) = seal::seal(storage, None, executed).await?;
+    let storage = storage.clone();
+    blocking(move || storage.commit_block(&Arc::new(block), tries)).await
+}
+
+/// Runs what waits for the disk away from the async threads.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, kraken_storage::Error> + Send + 'static,
+) -> Result<T, StartError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    Ok(done.expect("storage states its invariants and never cancels")?)
+}
+
+/// The tries of the next block, computed beside its commitments.
+async fn update_tries(
+    storage: &Storage,
+    diff: Arc<ThinStateDiff>,
+) -> Result<trie::Update, StartError> {
+    let storage = storage.clone();
+    blocking(move || storage.update_tries(&diff)).await
+}

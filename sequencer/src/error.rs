@@ -1,0 +1,70 @@
+//! What can go wrong on the way in.
+
+use kraken_execution::{Fault, Rejection};
+
+/// Why a submission ended without a transaction hash.
+#[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "each message names its fields")]
+pub enum SubmitError {
+    /// The sender's fault.
+    #[error(transparent)]
+    Rejected(Rejection),
+    /// The same transaction is pending or in a block (code 59).
+    #[error("this transaction is known already")]
+    Duplicate,
+    /// Another transaction with this nonce is pending, and this one does not outbid it (code 64).
+    #[error("replacement is underpriced")]
+    ReplacementUnderpriced,
+    /// Bounds below the least the chain accepts (code 65).
+    #[error("fee is below the minimum: {reason}")]
+    FeeBelowMinimum { reason: String },
+    /// Nobody's fault: try again.
+    #[error("mempool is full at {pending} transactions")]
+    Full { pending: usize },
+    /// Our fault.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+    /// The node is going down.
+    #[error("the node is shutting down")]
+    Stopped,
+}
+
+impl From<Rejection> for SubmitError {
+    fn from(rejection: Rejection) -> Self {
+        Self::Rejected(rejection)
+    }
+}
+
+/// Why the sequencer does not start.
+#[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "each message names its fields")]
+#[non_exhaustive]
+pub enum StartError {
+    /// Storage failed.
+    #[error("storage failed")]
+    Storage(#[from] kraken_storage::Error),
+    /// Execution failed.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+    /// The genesis makes no sense.
+    #[error("invalid genesis")]
+    Genesis(#[from] kraken_types::genesis::GenesisError),
+    /// Block 0 must be sealed first.
+    #[error("storage holds no block 0")]
+    NoGenesisBlock,
+    /// The key of this validator is not in the genesis.
+    #[error("validator key {key} is not in the committee of the genesis")]
+    NotInCommittee { key: kraken_types::PublicKey },
+    /// A durable record is not what it should be.
+    #[error("{log} log holds a record that cannot be read")]
+    Record { log: &'static str, source: kraken_types::codec::DecodeError },
+    /// A commit names a batch that is not there.
+    #[error("batch {digest} of commit {commit} is missing")]
+    MissingBatch { digest: kraken_types::Digest, commit: u64 },
+    /// A block cannot be hashed.
+    #[error("cannot hash block {number}: {reason}")]
+    Hash { number: u64, reason: String },
+    /// A thread cannot be started.
+    #[error("cannot start a thread")]
+    Thread(#[source] std::io::Error),
+}

@@ -1,0 +1,15 @@
+//! What the sequencer tells the world.
+
+use starknet_api::block::BlockNumber;
+
+/// Something changed; ask the [`crate::View`] for what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// The open block has more transactions, or there is a new open block.
+    PreConfirmed,
+    /// A block is durable.
+    Block(BlockNumber),
+}
+
+/// How many events a slow listener may be behind before it misses some.
+pub(crate) const EVENTS_MAX: usize = 1_024;

@@ -1,0 +1,34 @@
+//! The tasks that drive the quiet rooms: from an admitted transaction to a durable block.
+//!
+//! ```text
+//! gateway ─► pool ─► workers ─► ordering ─► builder ─► committer ─► events
+//!  checks    waits    packs      certifies   executes    seals        tells
+//! ```
+//!
+//! Start reading at [`Sequencer`]. What is decided here is decided in functions of their inputs:
+//! [`pool`] (who goes next) and [`builder::rules`] (where a block ends); everything else carries out.
+
+mod board;
+mod builder;
+mod clock;
+mod committer;
+mod dev;
+mod error;
+mod events;
+mod gateway;
+mod journal;
+mod ordering;
+mod pool;
+mod recovery;
+mod sequencer;
+mod supervisor;
+mod view;
+mod workers;
+
+pub use committer::seal_genesis;
+pub use dev::{DevControl, DevError};
+pub use error::{StartError, SubmitError};
+pub use events::Event;
+pub use pool::Progress;
+pub use sequencer::{Admitted, Config, Mode, Sequencer};
+pub use view::{BlockAt, UnsealedBlock, View};

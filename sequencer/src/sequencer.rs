@@ -1,0 +1,417 @@
+//! The door of this room.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use kraken_consensus as consensus;
+use kraken_execution::{Chain, EngineKind, Executor};
+use kraken_mempool::{
+    primary::{self, Primary},
+    worker::packer::{self, Packer},
+};
+use kraken_storage::{Block, Storage};
+use kraken_types::{Certificate, Signer, Timestamp, codec::BATCH_BYTES_MAX};
+use starknet_api::{
+    core::{ClassHash, ContractAddress},
+    rpc_transaction::RpcTransaction,
+    transaction::TransactionHash,
+};
+use tokio::sync::{Notify, Semaphore, broadcast, mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    DevControl, Event, Progress, StartError, SubmitError, View,
+    board::Board,
+    builder::{Builder, Parent, Payloads, next_info, rules::Rules},
+    clock::Clock,
+    committer::{Committer, EXECUTED_MAX},
+    gateway::Gateway,
+    journal::Journal,
+    ordering::{Ordering, Request},
+    pool::{self, Pool},
+    recovery::{Recovered, recover},
+    supervisor::{Remaining, Supervisor},
+    workers::Workers,
+};
+
+/// How many requests to the order, and commits to the builder, may wait.
+const QUEUE_MAX: usize = 256;
+
+/// How long a developer's submission waits for its block before it answers with the hash alone.
+const SETTLE_WITHIN: Duration = Duration::from_secs(10);
+
+/// How this validator runs; what all validators share is in the genesis.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// How transactions are executed.
+    pub engine: EngineKind,
+    /// This validator's key.
+    pub signer: Signer,
+    /// Whether dev controls exist.
+    pub mode: Mode,
+    /// How many transactions may wait for their turn.
+    pub pool_transactions_max: usize,
+    /// How long a transaction may wait for the nonces before it.
+    pub pool_time_to_live: Duration,
+    /// How many transactions may be checked at a time.
+    pub gateway_concurrency: usize,
+    /// What the clock shows at the start; `None` is the real time.
+    pub clock_start: Option<Timestamp>,
+}
+
+/// Whether dev controls exist.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// A validator.
+    Committee,
+    /// A developer's own chain. Where every transaction has a block of its own, a submission is
+    /// answered once that block is durable, so that the next line of a script sees its effects.
+    Dev,
+}
+
+/// A running sequencer. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Sequencer {
+    chain: Chain,
+    gateway: Gateway,
+    pub(crate) dev: Option<DevControl>,
+    settles: bool,
+    shutdown: CancellationToken,
+    reason: watch::Receiver<Option<String>>,
+    remaining: Arc<Mutex<Option<Remaining>>>,
+}
+
+/// What the sender of an admitted transaction learns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Admitted {
+    /// The hash.
+    pub transaction_hash: TransactionHash,
+    /// Of a declare.
+    pub class_hash: Option<ClassHash>,
+    /// Of a deploy_account.
+    pub contract_address: Option<ContractAddress>,
+}
+
+impl Sequencer {
+    /// Starts all tasks on the current runtime. Block 0 exists in `storage` already.
+    ///
+    /// # Errors
+    /// [`StartError`] if the logs cannot be read, or the genesis does not fit.
+    pub async fn start(config: Config, chain: Chain, storage: Storage) -> Result<Self, StartError> {
+        let journal = Journal::new(&storage);
+        let (tip, recovered) = read_tip(&storage, &journal).await?;
+        let (supervisor, remaining) = Supervisor::new();
+        let parts = Parts::new(&config, &chain, &storage, &journal, &tip);
+        let close = parts.start(&supervisor, config.clone(), &tip, recovered)?;
+
+        let is_dev = config.mode == Mode::Dev;
+        let dev = DevControl {
+            storage,
+            board: Arc::clone(&parts.gateway.board),
+            clock: Arc::clone(&parts.gateway.clock),
+            close,
+        };
+        Ok(Self {
+            settles: is_dev && chain.genesis().block.transactions_max == 1,
+            chain,
+            gateway: parts.gateway,
+            dev: is_dev.then_some(dev),
+            shutdown: supervisor.shutdown(),
+            reason: supervisor.reason(),
+            remaining: Arc::new(Mutex::new(Some(remaining))),
+        })
+    }
+
+    /// The chain as it is now.
+    pub fn view(&self) -> View {
+        self.gateway.board.view(&self.gateway.clock)
+    }
+
+    /// The settings of the chain.
+    pub fn chain(&self) -> &Chain {
+        &self.chain
+    }
+
+    /// Checks a transaction and takes it into the pool.
+    ///
+    /// # Errors
+    /// [`SubmitError`] says whose fault it is.
+    pub async fn submit(&self, transaction: RpcTransaction) -> Result<Admitted, SubmitError> {
+        if self.shutdown.is_cancelled() {
+            return Err(SubmitError::Stopped);
+        }
+        let admitted = self.gateway.admit(transaction).await?;
+        if self.settles {
+            self.settle(admitted.transaction_hash).await?;
+        }
+        Ok(admitted)
+    }
+
+    /// Waits until the transaction is in a durable block.
+    async fn settle(&self, hash: TransactionHash) -> Result<(), SubmitError> {
+        let settled = self.pool().settled(hash);
+        // It may have been faster than we were.
+        let is_durable = |view: &View| {
+            let found = view.find_transaction(hash);
+            found.is_ok_and(|found| matches!(found, Some((crate::BlockAt::Closed(_), _))))
+        };
+        if is_durable(&self.view()) {
+            return Ok(());
+        }
+        let result = tokio::time::timeout(SETTLE_WITHIN, settled).await;
+        self.pool().unsettle(hash);
+        match result {
+            Ok(Ok(settled)) => settled.map_err(SubmitError::Rejected),
+            Ok(Err(_)) => Err(SubmitError::Stopped),
+            // It waits for the nonces before it; the hash is all there is to say now.
+            Err(_) => Ok(()),
+        }
+    }
+
+    /// How far a transaction has come that is in no block; `None` if it is not known.
+    pub fn progress(&self, hash: TransactionHash) -> Option<Progress> {
+        self.pool().progress(hash)
+    }
+
+    /// How many transactions wait or are under way.
+    pub fn pending(&self) -> usize {
+        self.pool().pending()
+    }
+
+    /// What happens from now on.
+    pub fn subscribe(&self) -> broadcast::Receiver<Event> {
+        self.gateway.board.subscribe()
+    }
+
+    /// Resolves with the reason once any task has ended.
+    pub async fn stopped(&self) -> String {
+        let mut reason = self.reason.clone();
+        match reason.wait_for(Option::is_some).await {
+            Ok(reason) => reason.clone().unwrap_or_default(),
+            Err(_) => "all tasks are gone".to_owned(),
+        }
+    }
+
+    /// Ends all tasks: no new transactions, executed blocks become durable. Returns once every task
+    /// is gone.
+    pub async fn shut_down(&self) {
+        self.shutdown.cancel();
+        let remaining = self.remaining.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(remaining) = remaining {
+            remaining.none().await;
+        }
+    }
+
+    fn pool(&self) -> MutexGuard<'_, Pool> {
+        self.gateway.pool.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn read_tip(
+    storage: &Storage,
+    journal: &Journal,
+) -> Result<(Arc<Block>, Recovered), StartError> {
+    let (storage, journal) = (storage.clone(), journal.clone());
+    let read = tokio::task::spawn_blocking(move || {
+        let number = storage.tip().ok_or(StartError::NoGenesisBlock)?;
+        let tip = storage.block(number)?.ok_or(StartError::NoGenesisBlock)?;
+        let recovered = recover(&journal, tip.executed_up_to)?;
+        Ok((tip, recovered))
+    });
+    read.await.expect("reading the logs states its invariants and is never cancelled")
+}
+
+/// What the tasks share.
+struct Parts {
+    chain: Chain,
+    storage: Storage,
+    journal: Journal,
+    gateway: Gateway,
+}
+
+impl Parts {
+    fn new(
+        config: &Config,
+        chain: &Chain,
+        storage: &Storage,
+        journal: &Journal,
+        tip: &Block,
+    ) -> Self {
+        // Header times never go back, so a clock behind the chain would stand still.
+        let tip_time = Timestamp::from_seconds(tip.header.info.block_timestamp.0);
+        let clock = Clock::new(config.clock_start);
+        if clock.now() < tip_time {
+            clock.set(tip_time);
+            let _ = clock.stamp();
+        }
+        let next = next_info(chain, Parent::of(&tip.header), Timestamp::ZERO);
+        let pool = Pool::new(pool::Config {
+            transactions_max: config.pool_transactions_max,
+            time_to_live: config.pool_time_to_live,
+            nonce_ahead_max: chain.genesis().limits.nonce_ahead_max,
+        });
+        let gateway = Gateway {
+            chain: chain.clone(),
+            board: Arc::new(Board::new(storage.clone(), tip.header.number(), next)),
+            clock: Arc::new(clock),
+            pool: Arc::new(Mutex::new(pool)),
+            arrived: Arc::new(Notify::new()),
+            permits: Arc::new(Semaphore::new(config.gateway_concurrency)),
+        };
+        Self { chain: chain.clone(), storage: storage.clone(), journal: journal.clone(), gateway }
+    }
+
+    /// Starts the tasks, last one first, and returns where to ask for the end of a block.
+    fn start(
+        &self,
+        supervisor: &Supervisor,
+        config: Config,
+        tip: &Block,
+        recovered: Recovered,
+    ) -> Result<mpsc::Sender<tokio::sync::oneshot::Sender<kraken_types::CommitIndex>>, StartError>
+    {
+        let (commits_in, commits) = mpsc::channel(QUEUE_MAX);
+        let (requests_in, requests) = mpsc::channel(QUEUE_MAX);
+        let (close_in, close) = mpsc::channel(QUEUE_MAX);
+        let (wanted_in, wanted) = watch::channel(None);
+        let executed_in = self.start_committer(supervisor, tip);
+        let builder = Builder {
+            chain: self.chain.clone(),
+            rules: Rules::new(&self.chain.genesis().block),
+            executor: Executor::new(config.engine, self.chain.clone()),
+            storage: self.storage.clone(),
+            board: Arc::clone(&self.gateway.board),
+            clock: Arc::clone(&self.gateway.clock),
+            pool: Arc::clone(&self.gateway.pool),
+            arrived: Arc::clone(&self.gateway.arrived),
+            payloads: Payloads { chain: self.chain.clone(), journal: self.journal.clone() },
+            commits,
+            executed: executed_in,
+            wanted: wanted_in,
+            parent: Parent::of(&tip.header),
+            from: tip.executed_up_to,
+            shutdown: supervisor.shutdown(),
+        };
+        supervisor.thread("builder", move || builder.run())?;
+
+        let next_sequence = recovered.next_sequence;
+        let author = self.start_ordering(
+            supervisor,
+            config.signer,
+            recovered,
+            OrderingEnds {
+                requests,
+                wanted,
+                commits: commits_in,
+                own_requests: requests_in.clone(),
+            },
+        )?;
+        let packer =
+            packer::Config { batch_bytes_max: BATCH_BYTES_MAX / 2, batch_age_max: Duration::ZERO };
+        let workers = Workers {
+            packer: Packer::new(packer),
+            pool: Arc::clone(&self.gateway.pool),
+            arrived: Arc::clone(&self.gateway.arrived),
+            close,
+            journal: self.journal.clone(),
+            ordering: requests_in,
+            clock: Arc::clone(&self.gateway.clock),
+            author,
+            sequence: next_sequence,
+        };
+        supervisor.task("workers", workers.run(supervisor.shutdown()));
+        Ok(close_in)
+    }
+
+    fn start_committer(
+        &self,
+        supervisor: &Supervisor,
+        tip: &Block,
+    ) -> mpsc::Sender<crate::committer::Executed> {
+        let (executed_in, executed) = mpsc::channel(EXECUTED_MAX);
+        let committer = Committer {
+            storage: self.storage.clone(),
+            board: Arc::clone(&self.gateway.board),
+            pool: Arc::clone(&self.gateway.pool),
+            journal: self.journal.clone(),
+            executed,
+            parent: tip.header.clone(),
+        };
+        supervisor.task("committer", committer.run());
+        executed_in
+    }
+
+    fn start_ordering(
+        &self,
+        supervisor: &Supervisor,
+        signer: Signer,
+        recovered: Recovered,
+        ends: OrderingEnds,
+    ) -> Result<kraken_types::ValidatorId, StartError> {
+        let genesis = self.chain.genesis();
+        let committee = Arc::new(genesis.committee()?);
+        let key = signer.public_key();
+        let id = committee.id_of(&key).ok_or(StartError::NotInCommittee { key })?;
+        let mut primary = Primary::new(primary::Config {
+            genesis: genesis.digest(),
+            committee: Arc::clone(&committee),
+            id,
+            signer,
+        });
+        let mut protocol = consensus::build(genesis.protocol, committee);
+        let effects = protocol.step(consensus::Input::Recovered(recovered.protocol));
+        debug_assert!(effects.is_empty(), "recovery only remembers");
+        let clock = Arc::clone(&self.gateway.clock);
+        let outputs = primary.step(clock.now(), primary::Input::Recovered(recovered.primary));
+        let certificates: Vec<Certificate> = outputs
+            .into_iter()
+            .filter_map(|output| match output {
+                primary::Output::Certified(certificate) => Some(certificate),
+                primary::Output::Persist(_) => None,
+            })
+            .collect();
+        let ordering = Ordering {
+            primary,
+            protocol,
+            requests: ends.requests,
+            wanted: ends.wanted,
+            commits: ends.commits.clone(),
+            journal: self.journal.clone(),
+            clock,
+        };
+        let shutdown = supervisor.shutdown();
+        supervisor.task("ordering", async move {
+            // First what an earlier run ordered, then what it left unordered.
+            for commit in recovered.commits {
+                if ends.commits.send(commit).await.is_err() {
+                    return Err(crate::supervisor::Ended::gone("ordering", "builder"));
+                }
+            }
+            drop(ends.commits);
+            let own = ends.own_requests;
+            let unordered = recovered.unordered;
+            let ask_again = async move {
+                for batch in unordered {
+                    if own.send(Request::Batch(batch)).await.is_err() {
+                        break;
+                    }
+                }
+                Ok(())
+            };
+            let (asked, ran) = tokio::join!(ask_again, ordering.run(certificates, shutdown));
+            asked.and(ran)
+        });
+        Ok(id)
+    }
+}
+
+/// The ends of the channels that ordering holds.
+struct OrderingEnds {
+    requests: mpsc::Receiver<Request>,
+    wanted: watch::Receiver<Option<Timestamp>>,
+    commits: mpsc::Sender<kraken_types::Commit>,
+    /// To put batches of an earlier run into its own queue.
+    own_requests: mpsc::Sender<Request>,
+}

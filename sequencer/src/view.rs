@@ -1,0 +1,174 @@
+//! One consistent look at the chain: stored blocks, executed ones, and the open one.
+
+use std::sync::Arc;
+
+use kraken_execution::{Changes, State};
+use kraken_storage::{Block, Error, ExecutedTransaction, Storage};
+use starknet_api::{
+    block::{BlockHash, BlockInfo, BlockNumber},
+    state::ThinStateDiff,
+    transaction::TransactionHash,
+};
+
+/// One consistent look at the chain. Cheap to clone; never changes, whatever the chain does.
+#[derive(Clone, Debug)]
+pub struct View {
+    storage: Storage,
+    parts: Arc<Parts>,
+}
+
+/// What moves as the chain grows.
+#[derive(Clone, Debug)]
+pub(crate) struct Parts {
+    /// The newest durable block.
+    pub(crate) latest: BlockNumber,
+    /// Executed blocks above it, oldest first.
+    pub(crate) executed: Vec<Arc<UnsealedBlock>>,
+    /// The open block above all of them.
+    pub(crate) open: Arc<UnsealedBlock>,
+}
+
+/// A block that has no hash yet: executed but not stored, or still open.
+#[derive(Clone, Debug)]
+pub struct UnsealedBlock {
+    /// Number, time, prices, sequencer.
+    pub info: BlockInfo,
+    /// Executed so far, in order.
+    pub transactions: Vec<Arc<ExecutedTransaction>>,
+    /// What they changed, oldest first.
+    pub changes: Vec<Arc<Changes>>,
+}
+
+impl UnsealedBlock {
+    /// A block without transactions.
+    pub(crate) fn empty(info: BlockInfo) -> Self {
+        Self { info, transactions: Vec::new(), changes: Vec::new() }
+    }
+}
+
+/// A block, closed or not.
+#[derive(Clone, Debug)]
+pub enum BlockAt {
+    /// Durable, with its hash.
+    Closed(Arc<Block>),
+    /// Executed, without a hash.
+    Unsealed(Arc<UnsealedBlock>),
+}
+
+impl BlockAt {
+    /// Number, time, prices, sequencer.
+    pub fn info(&self) -> &BlockInfo {
+        match self {
+            Self::Closed(block) => &block.header.info,
+            Self::Unsealed(block) => &block.info,
+        }
+    }
+
+    /// In the order of execution.
+    pub fn transactions(&self) -> &[Arc<ExecutedTransaction>] {
+        match self {
+            Self::Closed(block) => &block.transactions,
+            Self::Unsealed(block) => &block.transactions,
+        }
+    }
+}
+
+impl View {
+    pub(crate) fn new(storage: Storage, parts: Arc<Parts>) -> Self {
+        Self { storage, parts }
+    }
+
+    /// The newest closed block.
+    pub fn latest(&self) -> BlockNumber {
+        self.parts.latest
+    }
+
+    /// The open block; it always exists, and may be empty.
+    pub fn pre_confirmed(&self) -> &Arc<UnsealedBlock> {
+        &self.parts.open
+    }
+
+    /// A block by number: up to the open one, `None` beyond.
+    ///
+    /// # Errors
+    /// If storage fails.
+    pub fn block(&self, number: BlockNumber) -> Result<Option<BlockAt>, Error> {
+        if number <= self.parts.latest {
+            return Ok(self.storage.block(number)?.map(BlockAt::Closed));
+        }
+        Ok(self
+            .unsealed()
+            .find(|block| block.info.block_number == number)
+            .map(|block| BlockAt::Unsealed(Arc::clone(block))))
+    }
+
+    /// The number of the closed block with this hash.
+    ///
+    /// # Errors
+    /// If storage fails.
+    pub fn number_of(&self, hash: BlockHash) -> Result<Option<BlockNumber>, Error> {
+        Ok(self.storage.number_of(hash)?.filter(|number| *number <= self.parts.latest))
+    }
+
+    /// The block that holds a transaction, and the place in it.
+    ///
+    /// # Errors
+    /// If storage fails.
+    pub fn find_transaction(
+        &self,
+        hash: TransactionHash,
+    ) -> Result<Option<(BlockAt, usize)>, Error> {
+        for block in self.unsealed() {
+            let place = block.transactions.iter().position(|executed| executed.hash == hash);
+            if let Some(index) = place {
+                return Ok(Some((BlockAt::Unsealed(Arc::clone(block)), index)));
+            }
+        }
+        let Some((number, index)) = self.storage.position_of(hash)? else {
+            return Ok(None);
+        };
+        // A block that became durable after this look is, here, still one without it.
+        if self.parts.latest < number {
+            return Ok(None);
+        }
+        let block = self.storage.block(number)?.map(BlockAt::Closed);
+        Ok(block.map(|block| (block, usize::try_from(index).expect("32 bits fit a usize"))))
+    }
+
+    /// The state after a block, `None` beyond the open one.
+    ///
+    /// # Errors
+    /// If storage fails.
+    pub fn state_at(&self, number: BlockNumber) -> Result<Option<State>, Error> {
+        if self.parts.open.info.block_number < number {
+            return Ok(None);
+        }
+        let base = self.storage.snapshot(number.min(self.parts.latest));
+        Ok(base.map(|base| {
+            let executed = self.unsealed().filter(|block| block.info.block_number <= number);
+            let changes = executed.flat_map(|block| &block.changes);
+            changes.fold(State::new(base), |state, changes| state.with(Arc::clone(changes)))
+        }))
+    }
+
+    /// What an unsealed block has changed so far.
+    ///
+    /// # Errors
+    /// If storage fails.
+    pub fn state_diff(&self, block: &UnsealedBlock) -> Result<ThinStateDiff, Error> {
+        let mut all = Changes::default();
+        for changes in &block.changes {
+            all.merge(changes);
+        }
+        let before = block.info.block_number.prev().map(|number| self.state_at(number));
+        match before.transpose()?.flatten() {
+            Some(before) => all.to_state_diff(&before),
+            None => Ok(ThinStateDiff::default()),
+        }
+    }
+
+    /// Executed blocks and the open one, oldest first.
+    fn unsealed(&self) -> impl Iterator<Item = &Arc<UnsealedBlock>> {
+        self.parts.executed.iter().chain([&self.parts.open])
+    }
+}
