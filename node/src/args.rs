@@ -1,0 +1,392 @@
+//! What can be typed.
+//!
+//! A flag that was not given is `None`; defaults live in [`crate::settings`], and the help text
+//! shows them from there. Where a flag means what it means in starknet-devnet, it has the same name,
+//! and so has its twin in the environment.
+
+pub(crate) mod value;
+
+use std::{
+    fmt::Display,
+    net::IpAddr,
+    num::{NonZeroU16, NonZeroU32, NonZeroU128, NonZeroUsize},
+    path::PathBuf,
+    time::Duration,
+};
+
+use clap::{Parser, Subcommand};
+
+use self::value::{BlockGeneration, ChainName, Engine, LogFilter};
+use crate::settings::{self, ChainSettings, Settings};
+
+/// A decentralised sequencer for Starknet.
+#[derive(Debug, Parser)]
+#[command(
+    name = "kraken",
+    version,
+    propagate_version = true,
+    max_term_width = 100,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    disable_help_subcommand = true,
+    after_help = "\
+Examples:
+  kraken dev                     a chain in memory with ten funded accounts, one block a transaction
+  kraken dev --help              everything that can be set, with more examples
+  kraken inspect --data-dir DIR  what a data folder holds"
+)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+
+    #[arg(
+        long,
+        global = true,
+        env = "RUST_LOG",
+        value_name = "FILTER",
+        help_heading = "Logging",
+        help = shown(
+            "What to log, to the error stream: a level, or a filter such as info,kraken_rpc=debug",
+            settings::LOG,
+        )
+    )]
+    pub(crate) log: Option<LogFilter>,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run a chain for development: one validator, funded accounts, JSON-RPC.
+    ///
+    /// The chain lives in memory and ends with the process, unless --data-dir names a folder for it.
+    /// Flags, environment and accounts are those of starknet-devnet: the same seed gives the same
+    /// accounts.
+    #[command(after_help = DEV_EXAMPLES)]
+    Dev(Box<DevArgs>),
+
+    /// Show what a data folder holds: newest blocks, hashes, state roots, counts.
+    #[command(after_help = "\
+Example:
+  kraken inspect --data-dir ./chain --blocks 20
+
+The node that uses the folder must be stopped first.")]
+    Inspect(InspectArgs),
+
+    /// Measure this machine.
+    #[command(subcommand, arg_required_else_help = true)]
+    Bench(BenchCommand),
+}
+
+const DEV_EXAMPLES: &str = "\
+Examples:
+  kraken dev --seed 0                        the same accounts at every start
+  kraken dev --data-dir ./chain              keep the chain; the same command goes on with it
+  kraken dev --block-generation-on 0.5       a block every half second
+  kraken dev --block-generation-on demand    a block when devnet_createBlock asks for one
+  kraken dev --port 0                        any free port; it is printed
+  kraken dev --log debug                     say more
+
+Clients use http://127.0.0.1:5050 as the URL of the node. Ctrl-C stops it.";
+
+/// `kraken dev`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct DevArgs {
+    #[command(flatten)]
+    accounts: AccountArgs,
+    #[command(flatten)]
+    server: ServerArgs,
+    #[command(flatten)]
+    chain: ChainArgs,
+    #[command(flatten)]
+    prices: PriceArgs,
+    #[command(flatten)]
+    machine: MachineArgs,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Accounts")]
+struct AccountArgs {
+    /// Derive the accounts from this number [default: random, and printed]
+    #[arg(long, env = "SEED", value_name = "NUMBER")]
+    seed: Option<u32>,
+
+    #[arg(
+        long,
+        env = "ACCOUNTS",
+        value_name = "NUMBER",
+        help = shown("Create this many funded accounts", settings::ACCOUNTS)
+    )]
+    accounts: Option<u16>,
+
+    #[arg(
+        long,
+        short = 'e',
+        env = "INITIAL_BALANCE",
+        value_name = "DECIMAL",
+        help = shown("Fund each account with this many fri and wei", settings::INITIAL_BALANCE)
+    )]
+    initial_balance: Option<u128>,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Server")]
+struct ServerArgs {
+    #[arg(
+        long,
+        env = "HOST",
+        value_name = "ADDRESS",
+        value_parser = value::host,
+        help = shown("Serve JSON-RPC on this address", settings::HOST)
+    )]
+    host: Option<IpAddr>,
+
+    #[arg(
+        long,
+        env = "PORT",
+        value_name = "NUMBER",
+        help = shown("Serve JSON-RPC on this port; 0 takes a free one and prints it", settings::PORT)
+    )]
+    port: Option<u16>,
+
+    #[arg(
+        long,
+        env = "TIMEOUT",
+        value_name = "SECONDS",
+        value_parser = clap::value_parser!(u64).range(1..=86_400),
+        help = shown("Answer a request within this time or fail it", settings::TIMEOUT_SECONDS)
+    )]
+    timeout: Option<u64>,
+
+    /// Write the port, as two big-endian bytes, to this Unix socket once JSON-RPC is served
+    #[arg(long, env = "UNIX_SOCKET", value_name = "PATH")]
+    unix_socket: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Chain")]
+struct ChainArgs {
+    #[arg(
+        long,
+        env = "CHAIN_ID",
+        value_name = "NAME",
+        help = shown(
+            "Name the chain: TESTNET (SN_SEPOLIA), MAINNET (SN_MAIN) or a name of your own in \
+             capitals",
+            settings::CHAIN_ID,
+        )
+    )]
+    chain_id: Option<ChainName>,
+
+    /// Start the clock of the chain at this time, in seconds since 1970 [default: now]
+    #[arg(long, env = "START_TIME", value_name = "SECONDS")]
+    start_time: Option<u64>,
+
+    #[arg(
+        long,
+        env = "BLOCK_GENERATION_ON",
+        value_name = "transaction|demand|SECONDS",
+        help = shown(
+            "End a block with each transaction, on demand (devnet_createBlock), or every so many \
+             seconds (fractions are fine)",
+            settings::BLOCK_GENERATION,
+        )
+    )]
+    block_generation_on: Option<BlockGeneration>,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Gas prices")]
+struct PriceArgs {
+    #[arg(
+        long,
+        env = "GAS_PRICE",
+        value_name = "WEI",
+        help = shown("Price of L1 gas", settings::GAS_PRICE)
+    )]
+    gas_price: Option<NonZeroU128>,
+
+    #[arg(
+        long,
+        env = "GAS_PRICE_FRI",
+        value_name = "FRI",
+        help = shown("Price of L1 gas", settings::GAS_PRICE)
+    )]
+    gas_price_fri: Option<NonZeroU128>,
+
+    #[arg(
+        long,
+        env = "DATA_GAS_PRICE",
+        value_name = "WEI",
+        help = shown("Price of L1 data gas", settings::GAS_PRICE)
+    )]
+    data_gas_price: Option<NonZeroU128>,
+
+    #[arg(
+        long,
+        env = "DATA_GAS_PRICE_FRI",
+        value_name = "FRI",
+        help = shown("Price of L1 data gas", settings::GAS_PRICE)
+    )]
+    data_gas_price_fri: Option<NonZeroU128>,
+
+    #[arg(
+        long,
+        env = "L2_GAS_PRICE",
+        value_name = "WEI",
+        help = shown("Lowest price of L2 gas; full blocks raise it", settings::GAS_PRICE)
+    )]
+    l2_gas_price: Option<NonZeroU128>,
+
+    #[arg(
+        long,
+        env = "L2_GAS_PRICE_FRI",
+        value_name = "FRI",
+        help = shown("Lowest price of L2 gas; full blocks raise it", settings::GAS_PRICE)
+    )]
+    l2_gas_price_fri: Option<NonZeroU128>,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Storage and execution")]
+struct MachineArgs {
+    /// Keep the chain in this folder, and go on with the chain that is there [default: in memory]
+    #[arg(long, env = "KRAKEN_DATA_DIR", value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+
+    #[arg(
+        long,
+        env = "KRAKEN_ENGINE",
+        value_name = "NAME",
+        help = shown("Run Cairo in this engine", settings::ENGINE)
+    )]
+    engine: Option<Engine>,
+
+    /// Execute transactions on this many threads [default: one for each core]
+    #[arg(long, env = "KRAKEN_WORKERS", value_name = "NUMBER")]
+    workers: Option<NonZeroUsize>,
+}
+
+/// `kraken inspect`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct InspectArgs {
+    /// The folder to look into
+    #[arg(long, env = "KRAKEN_DATA_DIR", value_name = "DIR")]
+    pub(crate) data_dir: PathBuf,
+
+    /// Show this many of the newest blocks
+    #[arg(long, value_name = "NUMBER", default_value_t = 10)]
+    pub(crate) blocks: u64,
+}
+
+/// What to measure.
+#[derive(Debug, Subcommand)]
+pub(crate) enum BenchCommand {
+    /// Transfers of STRK: the bare engine beside the whole node.
+    ///
+    /// Signs transfers between many accounts, then runs them twice: through validation and execution
+    /// alone, and through JSON-RPC against a node of its own in a temporary folder, with a block a
+    /// second. Prints a table in Markdown. Takes a few minutes; run nothing else meanwhile.
+    Execution(ExecutionBenchArgs),
+}
+
+/// `kraken bench execution`.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub(crate) struct ExecutionBenchArgs {
+    /// Transfers in each run
+    #[arg(long, value_name = "NUMBER", default_value_t = NonZeroU32::new(20_000).expect("not zero"))]
+    pub(crate) transactions: NonZeroU32,
+
+    /// Accounts that send them
+    #[arg(long, value_name = "NUMBER", default_value_t = NonZeroU16::new(200).expect("not zero"))]
+    pub(crate) accounts: NonZeroU16,
+
+    /// Transfers a second while latency is measured
+    #[arg(long, value_name = "NUMBER", default_value_t = NonZeroU32::new(100).expect("not zero"))]
+    pub(crate) rate: NonZeroU32,
+}
+
+impl DevArgs {
+    /// Layers flags and environment over the defaults, as far as they are about this node.
+    pub(crate) fn settings(&self) -> Settings {
+        let default = Settings::default();
+        Settings {
+            host: self.server.host.unwrap_or(default.host),
+            port: self.server.port.unwrap_or(default.port),
+            timeout: self.server.timeout.map_or(default.timeout, Duration::from_secs),
+            data_dir: self.machine.data_dir.clone().or(default.data_dir),
+            engine: self.machine.engine.unwrap_or(default.engine),
+            workers: self.machine.workers.unwrap_or(default.workers),
+            unix_socket: self.server.unix_socket.clone().or(default.unix_socket),
+        }
+    }
+
+    /// What was said about the chain.
+    pub(crate) fn chain_settings(&self) -> ChainSettings {
+        ChainSettings {
+            seed: self.accounts.seed,
+            accounts: self.accounts.accounts,
+            initial_balance: self.accounts.initial_balance,
+            chain_id: self.chain.chain_id.clone(),
+            start_time: self.chain.start_time,
+            block_generation: self.chain.block_generation_on,
+            gas_price_wei: self.prices.gas_price,
+            gas_price_fri: self.prices.gas_price_fri,
+            data_gas_price_wei: self.prices.data_gas_price,
+            data_gas_price_fri: self.prices.data_gas_price_fri,
+            l2_gas_price_wei: self.prices.l2_gas_price,
+            l2_gas_price_fri: self.prices.l2_gas_price_fri,
+        }
+    }
+}
+
+/// Help text with the default that [`crate::settings`] holds.
+fn shown(text: &str, default: impl Display) -> String {
+    format!("{text} [default: {default}]")
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn dev(flags: &[&str]) -> DevArgs {
+        let args = Args::try_parse_from(["kraken", "dev"].iter().chain(flags)).expect("valid");
+        match args.command {
+            Command::Dev(dev) => *dev,
+            Command::Inspect(_) | Command::Bench(_) => panic!("asked for dev"),
+        }
+    }
+
+    #[test]
+    fn every_command_is_well_formed() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn flags_win_over_defaults_and_absent_ones_say_nothing() {
+        let args = dev(&["--seed", "7", "-e", "5", "--port", "0", "--chain-id", "mainnet"]);
+        assert_eq!(args.settings().port, 0);
+        assert_eq!(args.settings().timeout, Settings::default().timeout);
+        let chain = args.chain_settings();
+        assert_eq!((chain.seed, chain.initial_balance, chain.accounts), (Some(7), Some(5), None));
+        assert_eq!(chain.chain_id.as_ref().map(ChainName::as_str), Some("SN_MAIN"));
+    }
+
+    #[test]
+    fn bad_values_are_refused() {
+        for flags in [
+            ["--accounts", "65536"],
+            ["--gas-price", "0"],
+            ["--workers", "0"],
+            ["--timeout", "0"],
+            ["--engine", "jit"],
+            ["--host", "example.org"],
+            ["--block-generation-on", "sometimes"],
+        ] {
+            let parsed = Args::try_parse_from(["kraken", "dev"].iter().chain(&flags));
+            let error = parsed.expect_err("a bad value");
+            assert_eq!(error.exit_code(), 2, "{flags:?}");
+        }
+    }
+}

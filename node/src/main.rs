@@ -1,0 +1,47 @@
+//! Kraken, a decentralised sequencer for Starknet: the command line.
+//!
+//! Flags become settings ([`args`], [`settings`]), settings become running tasks ([`wiring`]). The
+//! work is done in the rooms below; a command that cannot go on says why in one line.
+
+mod args;
+mod banner;
+mod command;
+mod failure;
+mod folder;
+mod genesis;
+mod keys;
+mod progress;
+mod settings;
+mod telemetry;
+mod wiring;
+
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+};
+
+use clap::Parser;
+
+use crate::args::{Args, BenchCommand, Command};
+
+/// Execution allocates much and in small pieces, from many threads.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    telemetry::start(&args.log.unwrap_or_default());
+    let done = match args.command {
+        Command::Dev(dev) => command::dev::run(&dev),
+        Command::Inspect(inspect) => command::inspect::run(&inspect),
+        Command::Bench(BenchCommand::Execution(bench)) => command::bench::run(bench),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            // Nothing is left to tell if the error stream is gone.
+            let _ = writeln!(io::stderr(), "error: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! Every setting, with its default: here and nowhere else.
+//!
+//! [`Settings`] say how this node runs and may change from start to start. What the chain *is* lies
+//! in its genesis; [`ChainSettings`] are wishes for that, and `None` means "not given", so that a
+//! stored genesis is only ever compared with what somebody asked for.
+
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    num::{NonZeroU128, NonZeroUsize},
+    path::PathBuf,
+    thread,
+    time::Duration,
+};
+
+use crate::args::value::{BlockGeneration, ChainName, Engine};
+
+/// Accounts in block 0.
+pub(crate) const ACCOUNTS: u16 = 10;
+/// What each of them holds, in fri of STRK and in wei of ETH: 1,000 tokens.
+pub(crate) const INITIAL_BALANCE: u128 = 1_000_000_000_000_000_000_000;
+/// Where JSON-RPC is served.
+pub(crate) const HOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+/// Where JSON-RPC is served.
+pub(crate) const PORT: u16 = 5050;
+/// How long a request may take, in seconds.
+pub(crate) const TIMEOUT_SECONDS: u64 = 120;
+/// The chain, as starknet-devnet names it.
+pub(crate) const CHAIN_ID: &str = "TESTNET";
+/// When a block ends.
+pub(crate) const BLOCK_GENERATION: BlockGeneration = BlockGeneration::Transaction;
+/// Every gas price, in fri or wei.
+pub(crate) const GAS_PRICE: NonZeroU128 = NonZeroU128::new(1_000_000_000).expect("not zero");
+/// How transactions are executed.
+pub(crate) const ENGINE: Engine = Engine::Vm;
+/// What is logged.
+pub(crate) const LOG: &str = "info";
+
+/// Transactions of a block that no single transaction ends.
+pub(crate) const BLOCK_TRANSACTIONS_MAX: u32 = 10_000;
+/// How many transactions may wait for their turn.
+pub(crate) const POOL_TRANSACTIONS_MAX: usize = 50_000;
+/// How long a transaction may wait for the nonces before it.
+pub(crate) const POOL_TIME_TO_LIVE: Duration = Duration::from_secs(60);
+/// How long a shutdown may take before the process ends anyway.
+pub(crate) const SHUTDOWN_MAX: Duration = Duration::from_secs(30);
+/// Stack of each thread of the runtime: Cairo recurses, and the compiler of Sierra more so.
+pub(crate) const THREAD_STACK_BYTES: usize = 16 * 1024 * 1024;
+
+/// How much callers of JSON-RPC may ask for.
+pub(crate) fn rpc_limits(timeout: Duration, workers: NonZeroUsize) -> kraken_rpc::Limits {
+    kraken_rpc::Limits {
+        body_bytes_max: 16 * 1024 * 1024,
+        batch_items_max: 1_000,
+        batch_concurrency: 8,
+        batch_response_bytes_max: 64 * 1024 * 1024,
+        read_permits: 64,
+        // Calls and estimates share the cores with blocks; waiting in line is cheaper than taking
+        // turns.
+        cairo_permits: workers.get().max(2),
+        request_timeout: timeout,
+        connections_max: 1_024,
+        idle_timeout: timeout + Duration::from_secs(30),
+        events_blocks_max: 10_000,
+    }
+}
+
+/// How this node runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Settings {
+    /// Where JSON-RPC is served.
+    pub(crate) host: IpAddr,
+    /// Where JSON-RPC is served; 0 takes a free port.
+    pub(crate) port: u16,
+    /// How long a request may take.
+    pub(crate) timeout: Duration,
+    /// Holds everything; without it, everything is in memory.
+    pub(crate) data_dir: Option<PathBuf>,
+    /// How transactions are executed.
+    pub(crate) engine: Engine,
+    /// Threads that execute transactions.
+    pub(crate) workers: NonZeroUsize,
+    /// Told the port, as two big-endian bytes, once JSON-RPC is served.
+    pub(crate) unix_socket: Option<PathBuf>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            host: HOST,
+            port: PORT,
+            timeout: Duration::from_secs(TIMEOUT_SECONDS),
+            data_dir: None,
+            engine: ENGINE,
+            workers: thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+            unix_socket: None,
+        }
+    }
+}
+
+/// What somebody wants the chain to be; `None` where nothing was said.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ChainSettings {
+    /// Where the accounts' keys come from.
+    pub(crate) seed: Option<u32>,
+    /// How many accounts.
+    pub(crate) accounts: Option<u16>,
+    /// What each holds, in fri of STRK and in wei of ETH.
+    pub(crate) initial_balance: Option<u128>,
+    /// Covered by every signature.
+    pub(crate) chain_id: Option<ChainName>,
+    /// The time of block 0, in seconds since the Unix epoch.
+    pub(crate) start_time: Option<u64>,
+    /// When a block ends.
+    pub(crate) block_generation: Option<BlockGeneration>,
+    /// Wei per unit of L1 gas.
+    pub(crate) gas_price_wei: Option<NonZeroU128>,
+    /// Fri per unit of L1 gas.
+    pub(crate) gas_price_fri: Option<NonZeroU128>,
+    /// Wei per unit of L1 data gas.
+    pub(crate) data_gas_price_wei: Option<NonZeroU128>,
+    /// Fri per unit of L1 data gas.
+    pub(crate) data_gas_price_fri: Option<NonZeroU128>,
+    /// Wei per unit of L2 gas.
+    pub(crate) l2_gas_price_wei: Option<NonZeroU128>,
+    /// Fri per unit of L2 gas.
+    pub(crate) l2_gas_price_fri: Option<NonZeroU128>,
+}
+
+impl ChainSettings {
+    /// What a chain is if nothing is said. The seed and the time come from the moment.
+    pub(crate) fn defaults() -> Self {
+        let price = Some(GAS_PRICE);
+        Self {
+            seed: None,
+            accounts: Some(ACCOUNTS),
+            initial_balance: Some(INITIAL_BALANCE),
+            chain_id: Some(CHAIN_ID.parse().expect("the default names a chain")),
+            start_time: None,
+            block_generation: Some(BLOCK_GENERATION),
+            gas_price_wei: price,
+            gas_price_fri: price,
+            data_gas_price_wei: price,
+            data_gas_price_fri: price,
+            l2_gas_price_wei: price,
+            l2_gas_price_fri: price,
+        }
+    }
+}
