@@ -32,3 +32,6 @@ pub use events::Event;
 pub use pool::Progress;
 pub use sequencer::{Admitted, Config, Mode, Sequencer};
 pub use view::{BlockAt, UnsealedBlock, View};
+
+#[cfg(test)]
+mod tests;

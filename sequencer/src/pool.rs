@@ -321,3 +321,6 @@ fn outbids(new: &Prepared, old: &Prepared) -> bool {
         |transaction: &Prepared| transaction.rpc().resource_bounds().l2_gas.max_price_per_unit.0;
     raised(tip(new), tip(old)) && raised(price(new), price(old))
 }
+
+#[cfg(test)]
+mod tests;

@@ -104,9 +104,13 @@ mod tests {
 
     use starknet_api::{
         block::GasPrice,
+        core::{ContractAddress, Nonce},
         execution_resources::GasAmount,
         rpc_transaction::RpcInvokeTransactionV3,
-        transaction::fields::{Calldata, PaymasterData, ResourceBounds, TransactionSignature},
+        transaction::fields::{
+            AccountDeploymentData, Calldata, PaymasterData, Proof, ProofFacts, ResourceBounds, Tip,
+            TransactionSignature,
+        },
     };
     use starknet_types_core::felt::Felt;
 
@@ -126,8 +130,18 @@ mod tests {
         let l2_gas =
             ResourceBounds { max_amount: GasAmount(1_000), max_price_per_unit: GasPrice(1) };
         let mut invoke = RpcInvokeTransactionV3 {
+            sender_address: ContractAddress::from(1_u8),
+            calldata: Calldata::default(),
+            signature: TransactionSignature::default(),
+            nonce: Nonce::default(),
             resource_bounds: AllResourceBounds { l2_gas, ..AllResourceBounds::default() },
-            ..RpcInvokeTransactionV3::default()
+            tip: Tip(0),
+            paymaster_data: PaymasterData::default(),
+            account_deployment_data: AccountDeploymentData::default(),
+            nonce_data_availability_mode: DataAvailabilityMode::L1,
+            fee_data_availability_mode: DataAvailabilityMode::L1,
+            proof_facts: ProofFacts::default(),
+            proof: Proof::default(),
         };
         change(&mut invoke);
         RpcTransaction::Invoke(RpcInvokeTransaction::V3(invoke))
