@@ -1,0 +1,175 @@
+//! The engine on disk: [fjall](https://docs.rs/fjall), a log-structured merge tree.
+//!
+//! A batch is atomic over all keyspaces, because fjall writes it to its one journal first; and it
+//! flushes no table before the journal up to there is durable. So without any fsync of ours, even a
+//! power cut leaves a prefix of the batches.
+
+use std::{
+    io,
+    ops::RangeInclusive,
+    path::{Path, PathBuf},
+};
+
+use bytes::Bytes;
+use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode, config::HashRatioPolicy};
+
+use super::{Batch, Engine};
+use crate::{
+    Error,
+    tables::{Access, Table},
+};
+
+/// Blocks of tables that stay in memory, over all tables.
+const CACHE_BYTES: u64 = 64 << 20;
+
+/// What all journals may take before idle tables are flushed to shorten them.
+const JOURNAL_BYTES_MAX: u64 = 128 << 20;
+
+/// Fresh entries of one table that stay in memory.
+const MEMTABLE_BYTES: u64 = 8 << 20;
+
+/// Threads that flush and compact.
+const THREADS: usize = 2;
+
+/// Index entries per key of a data block, in tables that are read by key.
+const HASH_RATIO: f32 = 0.75;
+
+/// The engine on disk.
+pub(crate) struct Fjall {
+    path: PathBuf,
+    database: Database,
+    /// In the order of [`Table::ALL`].
+    keyspaces: Vec<Keyspace>,
+}
+
+/// Why an engine did not open.
+#[derive(Debug)]
+pub(crate) enum OpenError {
+    /// Its files cannot be made sense of; it must be made again.
+    Damaged(fjall::Error),
+    /// Something else is in the way.
+    Other(Error),
+}
+
+impl Fjall {
+    /// Opens or creates the engine in a folder.
+    pub(crate) fn open(path: &Path) -> Result<Self, OpenError> {
+        let sort = |error| sort(path, error);
+        let database = Database::builder(path)
+            .cache_size(CACHE_BYTES)
+            .max_journaling_size(JOURNAL_BYTES_MAX)
+            .worker_threads(THREADS)
+            .open()
+            .map_err(sort)?;
+        let keyspaces = Table::ALL
+            .iter()
+            .map(|&table| database.keyspace(table.name(), || options(table)))
+            .collect::<Result<_, _>>()
+            .map_err(sort)?;
+        Ok(Self { path: path.to_owned(), database, keyspaces })
+    }
+
+    fn keyspace(&self, table: Table) -> &Keyspace {
+        &self.keyspaces[table.index()]
+    }
+}
+
+fn options(table: Table) -> KeyspaceCreateOptions {
+    let options = KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES);
+    match table.access() {
+        Access::ByKey => options.data_block_hash_ratio_policy(HashRatioPolicy::all(HASH_RATIO)),
+        Access::BySeek => options,
+    }
+}
+
+fn failed(path: &Path, error: impl std::error::Error + Send + Sync + 'static) -> Error {
+    Error::Engine { path: path.to_owned(), source: Box::new(error) }
+}
+
+/// Tells damage from everything else that keeps an engine from opening.
+fn sort(path: &Path, error: fjall::Error) -> OpenError {
+    if is_damage(&error) {
+        return OpenError::Damaged(error);
+    }
+    let (fjall::Error::Io(source) | fjall::Error::Storage(fjall::LsmError::Io(source))) = error
+    else {
+        return OpenError::Other(failed(path, error));
+    };
+    // A file that is gone, or ends too early, is damage; all else is the system's refusal.
+    if matches!(source.kind(), io::ErrorKind::NotFound | io::ErrorKind::UnexpectedEof) {
+        return OpenError::Damaged(fjall::Error::Io(source));
+    }
+    OpenError::Other(Error::io("open the storage engine in", path)(source))
+}
+
+/// Whether files are not as they were written.
+fn is_damage(error: &fjall::Error) -> bool {
+    use fjall::{Error as Outer, LsmError as Inner};
+
+    matches!(
+        error,
+        Outer::JournalRecovery(_)
+            | Outer::InvalidTrailer
+            | Outer::InvalidTag(_)
+            | Outer::Decompress(_)
+            | Outer::Unrecoverable
+            | Outer::Storage(
+                Inner::Decompress(_)
+                    | Inner::Unrecoverable
+                    | Inner::ChecksumMismatch { .. }
+                    | Inner::InvalidTag(_)
+                    | Inner::InvalidTrailer
+                    | Inner::InvalidHeader(_)
+                    | Inner::Utf8(_)
+            )
+    )
+}
+
+impl Engine for Fjall {
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Bytes>, Error> {
+        let value = self.keyspace(table).get(key).map_err(|error| failed(&self.path, error))?;
+        Ok(value.map(Bytes::from_owner))
+    }
+
+    fn first(
+        &self,
+        table: Table,
+        range: RangeInclusive<&[u8]>,
+    ) -> Result<Option<(Bytes, Bytes)>, Error> {
+        if range.end() < range.start() {
+            return Ok(None);
+        }
+        let Some(guard) = self.keyspace(table).range(range).next() else {
+            return Ok(None);
+        };
+        let (key, value) = guard.into_inner().map_err(|error| failed(&self.path, error))?;
+        Ok(Some((Bytes::from_owner(key), Bytes::from_owner(value))))
+    }
+
+    fn write(&self, batch: Batch<'_>) -> Result<(), Error> {
+        let mut write = self.database.batch();
+        for change in batch.into_changes() {
+            let keyspace = self.keyspace(change.table);
+            match change.value {
+                Some(value) => write.insert(keyspace, change.key.as_ref(), value.as_ref()),
+                None => write.remove(keyspace, change.key.as_ref()),
+            }
+        }
+        write.commit().map_err(|error| failed(&self.path, error))
+    }
+}
+
+impl std::fmt::Debug for Fjall {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Fjall").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+impl Drop for Fjall {
+    /// Saves the next start some work; nothing depends on it.
+    fn drop(&mut self) {
+        if let Err(error) = self.database.persist(PersistMode::SyncData) {
+            tracing::warn!(error = &error as &dyn std::error::Error, "cannot sync the engine");
+        }
+    }
+}

@@ -1,0 +1,321 @@
+//! The door of this room.
+
+mod apply;
+mod folder;
+mod recovery;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    fmt,
+    path::PathBuf,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+};
+
+use bytes::Bytes;
+use kraken_types::Digest;
+use starknet_api::{
+    block::{BlockHash, BlockNumber},
+    core::ClassHash,
+    state::ThinStateDiff,
+    transaction::TransactionHash,
+};
+
+use self::{apply::Tip, folder::Folder};
+use crate::{
+    Block, Class, Error, Snapshot,
+    cache::{Cache, Limits},
+    codec,
+    engine::{Engine, Memory},
+    log::{Location, Log},
+    snapshot,
+    tables::{self, Table},
+    trie,
+};
+
+/// Decoded blocks that stay in memory; bytes are those of their records.
+const BLOCK_CACHE: Limits = Limits { entries_max: 64, bytes_max: 16 << 20 };
+
+/// Decoded classes that stay in memory; bytes are those of their compressed forms, of which a
+/// decoded class takes some thirty times as many.
+const CLASS_CACHE: Limits = Limits { entries_max: 32, bytes_max: 2 << 20 };
+
+/// Where and what to store.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Holds everything; `None` keeps it all in memory.
+    pub directory: Option<PathBuf>,
+    /// The chain that may live there.
+    pub genesis: Digest,
+}
+
+/// Blocks, state and logs. Cheap to clone; clones are the same storage.
+///
+/// Any number of threads may read while one commits. A reader sees blocks up to [`Storage::tip`],
+/// which moves only after all of a block can be read.
+#[derive(Clone)]
+pub struct Storage {
+    inner: Arc<Inner>,
+}
+
+/// What all clones and snapshots share.
+pub(crate) struct Inner {
+    chain: Log,
+    batches: Log,
+    votes: Log,
+    pub(crate) engine: Box<dyn Engine>,
+    pub(crate) classes: Cache<ClassHash, Arc<Class>>,
+    blocks: Cache<BlockNumber, Arc<Block>>,
+    /// How many blocks readers see.
+    visible: AtomicU64,
+    /// Held while a block is committed.
+    commit: Mutex<()>,
+    /// A commit failed half way.
+    failed: AtomicBool,
+    /// Keeps other processes out; released last.
+    _folder: Option<Folder>,
+}
+
+impl Storage {
+    /// Opens or creates.
+    ///
+    /// # Errors
+    /// [`Error`] tells what is in the way: another process, another chain, another version, the
+    /// system's refusal, or damage.
+    pub fn open(config: Config) -> Result<Self, Error> {
+        Self::open_with_progress(config, &mut |_, _| ())
+    }
+
+    /// Like [`Storage::open`]; `progress(done, total)` is called as blocks are applied again.
+    ///
+    /// # Errors
+    /// As [`Storage::open`].
+    pub fn open_with_progress(
+        config: Config,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<Self, Error> {
+        let Some(directory) = config.directory else {
+            return Ok(Self::new(Parts {
+                chain: Log::in_memory()?,
+                batches: Log::in_memory()?,
+                votes: Log::in_memory()?,
+                engine: Box::new(Memory::new()),
+                blocks: 0,
+                folder: None,
+            }));
+        };
+        let folder = Folder::open(&directory, config.genesis)?;
+        let chain = Log::open(&directory.join("chain"))?;
+        let batches = Log::open(&directory.join("batches"))?;
+        let votes = Log::open(&directory.join("votes"))?;
+        let (engine, blocks) = recovery::open_engine(&directory.join("engine"), &chain, progress)?;
+        Ok(Self::new(Parts { chain, batches, votes, engine, blocks, folder: Some(folder) }))
+    }
+
+    fn new(parts: Parts) -> Self {
+        let Parts { chain, batches, votes, engine, blocks, folder } = parts;
+        let inner = Inner {
+            chain,
+            batches,
+            votes,
+            engine,
+            classes: Cache::new(CLASS_CACHE),
+            blocks: Cache::new(BLOCK_CACHE),
+            visible: AtomicU64::new(blocks),
+            commit: Mutex::new(()),
+            failed: AtomicBool::new(false),
+            _folder: folder,
+        };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// The newest block, `None` before block 0.
+    pub fn tip(&self) -> Option<BlockNumber> {
+        BlockNumber(self.inner.visible.load(Ordering::Acquire)).prev()
+    }
+
+    /// Computes what `diff` makes of the tries of the tip, without writing.
+    ///
+    /// # Errors
+    /// If the engine fails, or a trie node is damaged.
+    pub fn update_tries(&self, diff: &ThinStateDiff) -> Result<trie::Update, Error> {
+        trie::compute(&Tip(self.inner.engine.as_ref()), diff)
+    }
+
+    /// Makes the block durable and the new tip, then applies it to the tables.
+    ///
+    /// `tries` is what [`Storage::update_tries`] made of the block's state diff, on the tip that the
+    /// block follows. Blocks while the disk turns. Once this fails for a reason outside of the
+    /// block, nothing more is stored until a restart has found out how far it came.
+    ///
+    /// # Errors
+    /// [`Error::OutOfOrder`], [`Error::Contradiction`], [`Error::WrongRoot`] and
+    /// [`Error::Unencodable`] if the block cannot be stored, [`Error::Failed`] after a failure, and
+    /// what the log and the engine say.
+    #[expect(clippy::needless_pass_by_value, reason = "an update is good for one commit")]
+    pub fn commit_block(&self, block: &Arc<Block>, tries: trie::Update) -> Result<(), Error> {
+        // The lock protects an order, not data that a panic could leave half changed.
+        let _commit = self.inner.commit.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.inner.failed.load(Ordering::Relaxed) {
+            return Err(Error::Failed);
+        }
+        self.check(block, &tries)?;
+        let record = Bytes::from(codec::encode_block(block)?);
+        match self.store(block, &record, &tries) {
+            Ok(()) => {
+                let number = block.header.number();
+                self.inner.blocks.insert(number, Arc::clone(block), record.len());
+                self.inner.visible.store(number.0 + 1, Ordering::Release);
+                Ok(())
+            }
+            // The log refused before it wrote anything.
+            Err(error @ Error::RecordTooLarge { .. }) => Err(error),
+            Err(error) => {
+                self.inner.failed.store(true, Ordering::Relaxed);
+                Err(error)
+            }
+        }
+    }
+
+    /// Whether a block may follow on what is stored.
+    fn check(&self, block: &Block, tries: &trie::Update) -> Result<(), Error> {
+        let number = block.header.number();
+        let expected = BlockNumber(self.inner.visible.load(Ordering::Acquire));
+        if number != expected {
+            return Err(Error::OutOfOrder { got: number, expected });
+        }
+        let parent_hash = match expected.prev() {
+            None => BlockHash::GENESIS_PARENT_HASH,
+            Some(parent) => self.existing_block(parent)?.header.hash,
+        };
+        if block.header.parent_hash != parent_hash {
+            let what = "its parent hash is not the hash of the block before";
+            return Err(Error::Contradiction { number, what });
+        }
+        apply::check(block)?;
+        let (got, expected) = (tries.state_root(), block.header.state_root);
+        if got != expected {
+            return Err(Error::WrongRoot { number, got, expected });
+        }
+        Ok(())
+    }
+
+    /// The commit is the append; what follows can be done again from the record.
+    fn store(&self, block: &Block, record: &Bytes, tries: &trie::Update) -> Result<(), Error> {
+        let at = self.inner.chain.append_and_wait(record.clone())?;
+        let classes =
+            codec::encoded_classes(record).map_err(|source| Error::Block { at, source })?;
+        apply::apply(self.inner.engine.as_ref(), at, block, &classes, tries)?;
+        for ((class_hash, class), (_, form)) in block.classes.iter().zip(&classes) {
+            self.inner.classes.insert(*class_hash, Arc::clone(class), form.len());
+        }
+        Ok(())
+    }
+
+    /// A block by number, `None` beyond the tip.
+    ///
+    /// # Errors
+    /// If the engine or the log fails, or the block is damaged.
+    pub fn block(&self, number: BlockNumber) -> Result<Option<Arc<Block>>, Error> {
+        if !self.is_visible(number) {
+            return Ok(None);
+        }
+        self.existing_block(number).map(Some)
+    }
+
+    fn existing_block(&self, number: BlockNumber) -> Result<Arc<Block>, Error> {
+        if let Some(block) = self.inner.blocks.get(&number) {
+            return Ok(block);
+        }
+        let at = apply::location_of(self.inner.engine.as_ref(), number)?
+            .ok_or(Error::Malformed { what: "block table, which lacks a block" })?;
+        let (block, bytes) = read_block(&self.inner.chain, at, number)?;
+        let block = Arc::new(block);
+        self.inner.blocks.insert(number, Arc::clone(&block), bytes);
+        Ok(block)
+    }
+
+    /// The number of the block with this hash.
+    ///
+    /// # Errors
+    /// If the engine fails.
+    pub fn number_of(&self, hash: BlockHash) -> Result<Option<BlockNumber>, Error> {
+        let value = self.inner.engine.get(Table::BlockNumbers, &hash.0.to_bytes_be())?;
+        let number = value.map(|bytes| tables::parse_block_number(&bytes)).transpose()?;
+        Ok(number.filter(|&number| self.is_visible(number)))
+    }
+
+    /// Where a transaction is: the block, and the place in it.
+    ///
+    /// # Errors
+    /// If the engine fails.
+    pub fn position_of(&self, hash: TransactionHash) -> Result<Option<(BlockNumber, u32)>, Error> {
+        let value = self.inner.engine.get(Table::Transactions, &hash.0.to_bytes_be())?;
+        let position = value.map(|bytes| tables::parse_position(&bytes)).transpose()?;
+        Ok(position.filter(|&(number, _)| self.is_visible(number)))
+    }
+
+    /// The block that declared a class, `None` if no block did.
+    ///
+    /// # Errors
+    /// If the engine fails.
+    pub fn class_declared_at(&self, class_hash: ClassHash) -> Result<Option<BlockNumber>, Error> {
+        let declaration = snapshot::declaration(self.inner.engine.as_ref(), class_hash)?;
+        let number = declaration.map(|(number, _)| number);
+        Ok(number.filter(|&number| self.is_visible(number)))
+    }
+
+    /// The state after a block, `None` beyond the tip.
+    pub fn snapshot(&self, at: BlockNumber) -> Option<Snapshot> {
+        self.is_visible(at).then(|| Snapshot::new(Arc::clone(&self.inner), at))
+    }
+
+    /// Batches that are ordered or waiting to be.
+    pub fn batches(&self) -> &Log {
+        &self.inner.batches
+    }
+
+    /// What consensus must not forget.
+    pub fn votes(&self) -> &Log {
+        &self.inner.votes
+    }
+
+    fn is_visible(&self, number: BlockNumber) -> bool {
+        number.0 < self.inner.visible.load(Ordering::Acquire)
+    }
+}
+
+impl fmt::Debug for Storage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Inner { chain, engine, .. } = self.inner.as_ref();
+        f.debug_struct("Storage")
+            .field("tip", &self.tip())
+            .field("chain", chain)
+            .field("engine", engine)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a storage is put together from.
+struct Parts {
+    chain: Log,
+    batches: Log,
+    votes: Log,
+    engine: Box<dyn Engine>,
+    /// How many blocks there are.
+    blocks: u64,
+    folder: Option<Folder>,
+}
+
+/// Reads the block that should be at a place of the chain log; also tells its size there.
+fn read_block(chain: &Log, at: Location, number: BlockNumber) -> Result<(Block, usize), Error> {
+    let record = chain.read(at)?;
+    let block = codec::decode_block(&record).map_err(|source| Error::Block { at, source })?;
+    if block.header.number() != number {
+        return Err(Error::Malformed { what: "block table, which points to another block" });
+    }
+    Ok((block, record.len()))
+}
