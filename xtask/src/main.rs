@@ -1,0 +1,87 @@
+//! `cargo xtask`: every chore of this repository, nothing to install first.
+
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "this is a command line tool: what it prints is what it is for"
+)]
+
+mod check;
+mod clients;
+mod contracts;
+mod node_js;
+mod process;
+mod tests;
+
+use std::{env, process::ExitCode};
+
+use anyhow::{Result, bail};
+
+use crate::process::Profile;
+
+const HELP: &str = "\
+Every chore of this repository.
+
+Usage: cargo xtask <COMMAND>
+
+Commands:
+  check                 What CI runs, in this order: fmt, clippy, docs, deny (when cargo-deny is
+                        installed), tests, doc tests, contracts, clients. Runs all of them, then
+                        prints what failed. Where Node.js is missing, contracts and clients are
+                        skipped; with CI=true such a skip is a failure.
+  test [ARGS]           All Rust tests, with cargo-nextest where it is installed, else with
+                        cargo test; then the doc tests. With ARGS only what they choose:
+                        cargo xtask test -p kraken-types
+                        cargo xtask test -- merkle
+  clients [--release]   Starts a node of its own on a free port and runs the client suites of
+                        tests/clients against it. Brings its npm packages itself. --release tests
+                        the release build instead of the development build.
+  contracts [--check]   Compiles contracts/src/*.cairo to contracts/compiled. --check compares
+                        with what is committed instead of writing it.
+  bench [NAME]          Runs one bench of the node, or all of them, in release mode.
+  help                  This text.
+
+Needs a Rust toolchain. Contracts and clients also need Node.js 20 or newer with npm.
+
+Environment:
+  CI=true               A step that cannot run is a failure.
+  CARGO_TARGET_DIR      Where everything is built, as always with cargo.
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    match run(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &[String]) -> Result<()> {
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        [] | ["help" | "-h" | "--help", ..] | [_, "-h" | "--help"] => {
+            print!("{HELP}");
+            Ok(())
+        }
+        ["check"] => check::check(),
+        ["test", chosen @ ..] => tests::run(chosen),
+        ["clients"] => clients::run(Profile::Development),
+        ["clients", "--release"] => clients::run(Profile::Release),
+        ["contracts"] => contracts::write(),
+        ["contracts", "--check"] => contracts::check(),
+        ["bench", name @ ..] if name.len() <= 1 => bench(name),
+        ["check" | "clients" | "contracts" | "bench", rest @ ..] => {
+            bail!("cannot make sense of {:?}; see cargo xtask help", rest.join(" "))
+        }
+        [unknown, ..] => bail!("there is no command {unknown:?}; see cargo xtask help"),
+    }
+}
+
+fn bench(name: &[&str]) -> Result<()> {
+    let mut command = process::cargo(["run", "--release", "-p", "kraken-node", "--", "bench"]);
+    command.args(name);
+    process::run(&mut command)
+}
