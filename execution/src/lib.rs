@@ -1,0 +1,30 @@
+//! Cairo over a snapshot of the state.
+//!
+//! The door to blockifier: nothing of it leaves this room.
+
+mod block;
+mod cache;
+mod call;
+mod chain;
+mod class;
+mod convert;
+mod error;
+mod estimate;
+mod fees;
+pub mod genesis;
+mod state;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+mod transaction;
+mod validate;
+
+pub use block::{ClosedBlock, EngineKind, Executor, Included, OpenBlock, Outcome};
+pub use call::{Call, CallError, call};
+pub use chain::{Chain, ChainError};
+pub use class::{CompileError, class_hash, compile, read_artefact};
+pub use error::{Fault, Rejection, RejectionKind, RevertError};
+pub use estimate::{EstimateError, FeeEstimate, estimate};
+pub use fees::next_l2_gas_price;
+pub use state::{Changes, State};
+pub use transaction::{PrepareError, Prepared, QueryTransaction, Token, mint};
+pub use validate::validate;

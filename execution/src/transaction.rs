@@ -1,0 +1,163 @@
+//! Transactions, ready to execute.
+
+mod build;
+mod calls;
+mod declared;
+mod mint;
+
+use std::sync::Arc;
+
+use blockifier::transaction::{
+    account_transaction::{AccountTransaction, ExecutionFlags},
+    transaction_execution::Transaction as EngineTransaction,
+};
+use kraken_storage::Class;
+use starknet_api::{
+    core::{ClassHash, ContractAddress, Nonce},
+    executable_transaction,
+    rpc_transaction::RpcTransaction,
+    transaction::{Transaction, TransactionHash},
+};
+
+pub use mint::{Token, mint};
+
+#[cfg(any(test, feature = "testing"))]
+pub(crate) use self::{
+    calls::signature,
+    mint::{invoke, transfer},
+};
+
+use crate::{Chain, Rejection};
+
+/// A transaction with its hash, its addresses and its compiled class: all that does not depend on
+/// the state. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Prepared(Arc<Parts>);
+
+#[derive(Debug)]
+struct Parts {
+    rpc: RpcTransaction,
+    engine: EngineTransaction,
+    class: Option<(ClassHash, Arc<Class>)>,
+}
+
+/// A transaction that is executed for an answer only: estimated or simulated. May have an empty
+/// signature and a query version, and bounds of zero.
+#[derive(Clone, Debug)]
+pub struct QueryTransaction {
+    /// As it came in; resource bounds and signature may be empty.
+    pub transaction: RpcTransaction,
+    /// It was signed with the query bit (version 2^128 + 3).
+    pub query_version: bool,
+}
+
+/// Why a transaction cannot be prepared; always a rejection.
+pub type PrepareError = Rejection;
+
+impl Prepared {
+    /// Hashes, derives the address, compiles the class of a declare (slow) and checks its hash.
+    ///
+    /// What was compiled last is remembered, so the same declare is compiled once by a process.
+    ///
+    /// # Errors
+    /// A [`Rejection`] that depends on the transaction and the genesis alone, so that every
+    /// validator comes to the same: a class that does not compile, is too large or hashes to
+    /// something else, calldata or a signature over the limits of the genesis, and proofs, which
+    /// nobody here checks.
+    pub fn new(transaction: RpcTransaction, chain: &Chain) -> Result<Self, PrepareError> {
+        build::check_limits(&transaction, chain)?;
+        let (executable, class) = build::executable(&transaction, chain, build::Version::Signed)?;
+        // A transaction always pays: without this, bounds of zero would make it free.
+        let execution_flags = ExecutionFlags {
+            only_query: false,
+            charge_fee: true,
+            validate: true,
+            strict_nonce_check: true,
+        };
+        let engine =
+            EngineTransaction::Account(AccountTransaction { tx: executable, execution_flags });
+        Ok(Self(Arc::new(Parts { rpc: transaction, engine, class })))
+    }
+
+    /// The hash.
+    pub fn hash(&self) -> TransactionHash {
+        EngineTransaction::tx_hash(&self.0.engine)
+    }
+
+    /// Who pays; the deployed address of a deploy_account.
+    pub fn sender(&self) -> ContractAddress {
+        self.0.engine.sender_address()
+    }
+
+    /// The nonce it uses up.
+    pub fn nonce(&self) -> Nonce {
+        self.0.engine.nonce()
+    }
+
+    /// As it came in.
+    pub fn rpc(&self) -> &RpcTransaction {
+        &self.0.rpc
+    }
+
+    /// As blocks hold it: without the class of a declare.
+    pub fn stored(&self) -> Transaction {
+        use executable_transaction::AccountTransaction as Executable;
+        match &self.account().tx {
+            Executable::Declare(declare) => Transaction::Declare(declare.tx.clone()),
+            Executable::DeployAccount(deploy) => Transaction::DeployAccount(deploy.tx.clone()),
+            Executable::Invoke(invoke) => Transaction::Invoke(invoke.tx.clone()),
+        }
+    }
+
+    /// The class that it declares.
+    pub fn class(&self) -> Option<(ClassHash, Arc<Class>)> {
+        self.0.class.clone()
+    }
+
+    /// Whether it deploys its own account.
+    pub fn is_deploy_account(&self) -> bool {
+        matches!(self.0.rpc, RpcTransaction::DeployAccount(_))
+    }
+
+    /// As blockifier wants it for a block.
+    pub(crate) fn engine(&self) -> &EngineTransaction {
+        &self.0.engine
+    }
+
+    /// As blockifier wants it, to execute in other ways.
+    pub(crate) fn account(&self) -> &AccountTransaction {
+        match &self.0.engine {
+            EngineTransaction::Account(account) => account,
+            EngineTransaction::L1Handler(_) => {
+                unreachable!("a transaction of the RPC is sent by an account")
+            }
+        }
+    }
+}
+
+impl QueryTransaction {
+    /// As blockifier wants it: pays nothing, and validates unless told otherwise.
+    ///
+    /// # Errors
+    /// As [`Prepared::new`], limits aside.
+    pub(crate) fn engine(
+        &self,
+        chain: &Chain,
+        validate: bool,
+    ) -> Result<AccountTransaction, PrepareError> {
+        let version =
+            if self.query_version { build::Version::Query } else { build::Version::Signed };
+        let (tx, _) = build::executable(&self.transaction, chain, version)?;
+        let execution_flags = ExecutionFlags {
+            only_query: self.query_version,
+            charge_fee: false,
+            validate,
+            // Whoever asks may have transactions on their way that this state has not seen.
+            strict_nonce_check: false,
+        };
+        Ok(AccountTransaction { tx, execution_flags })
+    }
+}
+
+#[cfg(test)]
+mod tests;
