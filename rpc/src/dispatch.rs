@@ -1,0 +1,233 @@
+//! From a request to the method that answers it.
+//!
+//! A method that reads the disk runs on a blocking thread, and one that executes Cairo does so
+//! under permits of its own; so reads never queue behind Cairo. A permit is held until the work is
+//! done, even when the caller has stopped waiting. Each request sees one [`View`].
+
+use std::{fmt, net::SocketAddr, sync::Arc};
+
+use futures::future::BoxFuture;
+use kraken_sequencer::{Sequencer, View};
+use serde::Serialize;
+use starknet_api::rpc_transaction::RpcTransaction;
+use tokio::{
+    sync::{Mutex, Semaphore},
+    task::spawn_blocking,
+};
+
+use crate::{
+    error::{Error, Internal},
+    jsonrpc::{Json, Request},
+    methods::{self, Method},
+    params::Params,
+    server::Config,
+};
+
+/// What methods work with. One per server.
+#[derive(Debug)]
+pub(crate) struct Context {
+    /// Holds the chain, takes transactions.
+    pub(crate) sequencer: Sequencer,
+    /// As the node set it.
+    pub(crate) config: Config,
+    /// Where requests come in.
+    pub(crate) address: SocketAddr,
+    /// One mint at a time, because they share an account and its nonce.
+    pub(crate) minting: Mutex<()>,
+    /// Blocks counted so far and the transactions in them.
+    pub(crate) counted: std::sync::Mutex<(u64, u64)>,
+    reading: Arc<Semaphore>,
+    executing: Arc<Semaphore>,
+}
+
+/// A request, ready to be carried out.
+#[derive(Debug)]
+pub(crate) struct Call<'a> {
+    /// What methods work with.
+    pub(crate) context: &'a Arc<Context>,
+    /// The chain as this request sees it.
+    pub(crate) view: View,
+    /// What was sent.
+    pub(crate) params: Params<'a>,
+}
+
+/// How a method is carried out.
+#[derive(Clone, Copy)]
+pub(crate) enum Handler {
+    /// Reads, on a blocking thread.
+    Read(fn(&Call<'_>) -> Answer),
+    /// Executes Cairo, on a blocking thread and under its own permits.
+    Cairo(fn(&Call<'_>) -> Answer),
+    /// Reads a transaction, on a blocking thread, and submits it.
+    Write(fn(&Call<'_>) -> Result<RpcTransaction, Error>),
+    /// Controls a developer's chain; forbidden on any other.
+    Devnet(for<'a> fn(&'a Call<'a>) -> BoxFuture<'a, Answer>),
+}
+
+/// What a handler returns.
+pub(crate) type Answer = Result<Json, Error>;
+
+/// Writes a result.
+///
+/// # Errors
+/// [`Internal::Answer`] if it has no form in JSON.
+pub(crate) fn json<T: Serialize>(result: Result<T, Error>) -> Answer {
+    Ok(serde_json::value::to_raw_value(&result?).map_err(Internal::Answer)?)
+}
+
+impl fmt::Debug for Handler {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Read(_) => "Read",
+            Self::Cairo(_) => "Cairo",
+            Self::Write(_) => "Write",
+            Self::Devnet(_) => "Devnet",
+        })
+    }
+}
+
+impl Context {
+    /// Ready to answer.
+    pub(crate) fn new(sequencer: Sequencer, config: Config, address: SocketAddr) -> Self {
+        Self {
+            sequencer,
+            address,
+            minting: Mutex::new(()),
+            counted: std::sync::Mutex::new((0, 0)),
+            reading: Arc::new(Semaphore::new(config.limits.read_permits)),
+            executing: Arc::new(Semaphore::new(config.limits.cairo_permits)),
+            config,
+        }
+    }
+
+    /// Carries out a request.
+    ///
+    /// # Errors
+    /// What the method says, and what JSON-RPC says about unknown methods and bad parameters.
+    pub(crate) async fn carry_out(self: Arc<Self>, request: Request) -> Answer {
+        let Some(method) = methods::find(&request.method) else {
+            return Err(Error::MethodNotFound { method: request.method });
+        };
+        let answer = self.run(method, request.params).await;
+        answer.map_err(|error| method.restrict(error))
+    }
+
+    async fn run(self: &Arc<Self>, method: &'static Method, params: Option<Json>) -> Answer {
+        match method.handler {
+            Handler::Read(read) => {
+                self.blocking(&self.reading, method, params, move |call| read(&call)).await
+            }
+            Handler::Cairo(execute) => {
+                self.blocking(&self.executing, method, params, move |call| execute(&call)).await
+            }
+            Handler::Write(read) => {
+                let transaction =
+                    self.blocking(&self.reading, method, params, move |call| read(&call)).await?;
+                let admitted = self.sequencer.submit(transaction).await?;
+                json(Ok(crate::method::add_transaction::Submitted::from(admitted)))
+            }
+            Handler::Devnet(control) => {
+                if self.sequencer.dev().is_none() {
+                    let reason = format!("{} is served in dev mode only", method.name);
+                    return Err(Error::Forbidden { reason });
+                }
+                let params = Params::bind(method.params, params.as_deref())?;
+                control(&Call { context: self, view: self.sequencer.view(), params }).await
+            }
+        }
+    }
+
+    /// Runs Cairo for a method that is not a Cairo method itself.
+    ///
+    /// # Errors
+    /// What `work` says.
+    pub(crate) async fn cairo<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        on_blocking_thread(&self.executing, work).await
+    }
+
+    /// Reads the disk for a method that is not a read method itself.
+    ///
+    /// # Errors
+    /// What `work` says.
+    pub(crate) async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        on_blocking_thread(&self.reading, work).await
+    }
+
+    async fn blocking<T: Send + 'static>(
+        self: &Arc<Self>,
+        permits: &Arc<Semaphore>,
+        method: &'static Method,
+        params: Option<Json>,
+        work: impl FnOnce(Call<'_>) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let context = Arc::clone(self);
+        on_blocking_thread(permits, move || {
+            let params = Params::bind(method.params, params.as_deref())?;
+            work(Call { context: &context, view: context.sequencer.view(), params })
+        })
+        .await
+    }
+}
+
+/// Runs work on a blocking thread once there is a permit.
+async fn on_blocking_thread<T: Send + 'static>(
+    permits: &Arc<Semaphore>,
+    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+) -> Result<T, Error> {
+    let permit = Arc::clone(permits).acquire_owned().await.expect("the semaphore is never closed");
+    let span = tracing::Span::current();
+    let work = spawn_blocking(move || {
+        let _permit = permit;
+        span.in_scope(work)
+    });
+    // The runtime cancels blocking work only before it starts, when it shuts down.
+    work.await.unwrap_or_else(|_| Err(Internal::Panicked.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn reads_do_not_wait_for_cairo() {
+        let (reading, executing) = (Arc::new(Semaphore::new(1)), Arc::new(Semaphore::new(1)));
+        let (release, released) = std::sync::mpsc::channel::<()>();
+        let cairo = tokio::spawn(async move {
+            on_blocking_thread(&executing, move || Ok(released.recv().is_ok())).await
+        });
+        let read = on_blocking_thread(&reading, || Ok(7));
+        let read = tokio::time::timeout(Duration::from_secs(10), read).await;
+        assert_eq!(read.expect("in time").expect("no error"), 7);
+        release.send(()).expect("Cairo still runs");
+        assert!(cairo.await.expect("no panic").expect("no error"));
+    }
+
+    #[tokio::test]
+    async fn a_permit_outlives_the_caller_but_not_the_work() {
+        let permits = Arc::new(Semaphore::new(1));
+        let (release, released) = std::sync::mpsc::channel::<()>();
+        let work = on_blocking_thread(&permits, move || Ok(released.recv().is_ok()));
+        assert!(tokio::time::timeout(Duration::from_millis(20), work).await.is_err());
+        assert_eq!(permits.available_permits(), 0);
+        release.send(()).expect("the work goes on");
+        let again = on_blocking_thread(&permits, || Ok(()));
+        let again = tokio::time::timeout(Duration::from_secs(10), again).await;
+        assert!(again.expect("the permit came back").is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_panic_on_a_blocking_thread_is_an_internal_error() {
+        let permits = Arc::new(Semaphore::new(1));
+        let outcome = on_blocking_thread::<()>(&permits, || panic!("on purpose")).await;
+        assert!(matches!(outcome, Err(Error::Internal(Internal::Panicked))));
+        assert_eq!(permits.available_permits(), 1);
+    }
+}

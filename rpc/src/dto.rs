@@ -1,0 +1,20 @@
+//! The JSON shapes of the specification, version 0.10.2, in and out.
+//!
+//! What goes out borrows from the blocks it shows and is written exactly as the specification says:
+//! field elements in minimal hexadecimal, fields that do not apply left out. What comes in is read
+//! by hand, so that every error names its field.
+
+pub(crate) mod block;
+pub(crate) mod block_id;
+pub(crate) mod broadcasted;
+pub(crate) mod class;
+pub(crate) mod event;
+pub(crate) mod fee;
+pub(crate) mod felt;
+pub(crate) mod flag;
+pub(crate) mod receipt;
+pub(crate) mod state_update;
+pub(crate) mod transaction;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,123 @@
+//! Blocks, closed and open.
+
+use kraken_sequencer::BlockAt;
+use kraken_storage::Header;
+use serde::Serialize;
+use starknet_api::block::{BlockInfo, FeeType};
+use starknet_types_core::felt::Felt;
+
+use crate::dto::{
+    felt::Hex,
+    receipt::{Finality, Receipt},
+    transaction::Transaction,
+};
+
+/// A block with its transactions, in the shape that the caller asked for: BLOCK_WITH_… when it is
+/// closed, PRE_CONFIRMED_BLOCK_WITH_… before.
+#[derive(Debug, Serialize)]
+pub(crate) struct Block<T> {
+    #[serde(flatten)]
+    closed: Option<Closed>,
+    #[serde(flatten)]
+    common: Common,
+    transactions: Vec<T>,
+}
+
+/// A transaction with its receipt.
+#[derive(Debug, Serialize)]
+pub(crate) struct TransactionWithReceipt<'a> {
+    /// Without its hash.
+    pub(crate) transaction: Transaction<'a>,
+    /// Without its block.
+    pub(crate) receipt: Receipt<'a>,
+}
+
+/// What BLOCK_HEADER has beyond PRE_CONFIRMED_BLOCK_HEADER.
+#[derive(Debug, Serialize)]
+struct Closed {
+    status: Finality,
+    block_hash: Felt,
+    parent_hash: Felt,
+    new_root: Felt,
+    event_commitment: Felt,
+    transaction_commitment: Felt,
+    receipt_commitment: Felt,
+    state_diff_commitment: Felt,
+    event_count: u32,
+    transaction_count: u32,
+    state_diff_length: u32,
+}
+
+/// PRE_CONFIRMED_BLOCK_HEADER.
+#[derive(Debug, Serialize)]
+struct Common {
+    block_number: u64,
+    timestamp: u64,
+    sequencer_address: Felt,
+    l1_gas_price: Price,
+    l2_gas_price: Price,
+    l1_data_gas_price: Price,
+    l1_da_mode: &'static str,
+    starknet_version: String,
+}
+
+/// RESOURCE_PRICE.
+#[derive(Debug, Serialize)]
+struct Price {
+    price_in_fri: Hex<u128>,
+    price_in_wei: Hex<u128>,
+}
+
+impl<T> Block<T> {
+    /// The block with these of its transactions.
+    pub(crate) fn new(block: &BlockAt, transactions: Vec<T>) -> Self {
+        let closed = match block {
+            BlockAt::Closed(block) => Some(Closed::new(&block.header)),
+            BlockAt::Unsealed(_) => None,
+        };
+        Self { closed, common: Common::new(block.info()), transactions }
+    }
+}
+
+impl Closed {
+    fn new(header: &Header) -> Self {
+        Self {
+            status: Finality::AcceptedOnL2,
+            block_hash: header.hash.0,
+            parent_hash: header.parent_hash.0,
+            new_root: header.state_root.0,
+            event_commitment: header.event_commitment.0,
+            transaction_commitment: header.transaction_commitment.0,
+            receipt_commitment: header.receipt_commitment.0,
+            state_diff_commitment: header.state_diff_commitment.0.0,
+            event_count: header.event_count,
+            transaction_count: header.transaction_count,
+            state_diff_length: header.state_diff_length,
+        }
+    }
+}
+
+impl Common {
+    fn new(info: &BlockInfo) -> Self {
+        let prices = &info.gas_prices;
+        Self {
+            block_number: info.block_number.0,
+            timestamp: info.block_timestamp.0,
+            sequencer_address: info.sequencer_address.into(),
+            l1_gas_price: Price::new(|fee_type| prices.l1_gas_price(fee_type).get().0),
+            l2_gas_price: Price::new(|fee_type| prices.l2_gas_price(fee_type).get().0),
+            l1_data_gas_price: Price::new(|fee_type| prices.l1_data_gas_price(fee_type).get().0),
+            l1_da_mode: if info.use_kzg_da { "BLOB" } else { "CALLDATA" },
+            starknet_version: info.starknet_version.to_string(),
+        }
+    }
+}
+
+impl Price {
+    fn new(price_in: impl Fn(&FeeType) -> u128) -> Self {
+        Self {
+            price_in_fri: Hex(price_in(&FeeType::Strk)),
+            price_in_wei: Hex(price_in(&FeeType::Eth)),
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! Events.
+
+use serde::Serialize;
+use starknet_api::transaction::{self, EventData, EventKey};
+use starknet_types_core::felt::Felt;
+
+/// EVENT.
+#[derive(Debug, Serialize)]
+pub(crate) struct Event<'a> {
+    from_address: Felt,
+    keys: &'a [EventKey],
+    data: &'a EventData,
+}
+
+/// EMITTED_EVENT.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct EmittedEvent {
+    pub(crate) from_address: Felt,
+    pub(crate) keys: Vec<EventKey>,
+    pub(crate) data: EventData,
+    /// Missing until the block is closed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) block_hash: Option<Felt>,
+    pub(crate) block_number: u64,
+    pub(crate) transaction_hash: Felt,
+    pub(crate) transaction_index: usize,
+    /// In the transaction.
+    pub(crate) event_index: usize,
+}
+
+/// EVENTS_CHUNK.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct EventsChunk {
+    pub(crate) events: Vec<EmittedEvent>,
+    /// Missing on the last page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) continuation_token: Option<String>,
+}
+
+impl<'a> Event<'a> {
+    /// As it was emitted.
+    pub(crate) fn new(event: &'a transaction::Event) -> Self {
+        Self {
+            from_address: event.from_address.into(),
+            keys: &event.content.keys,
+            data: &event.content.data,
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! Fee estimates.
+
+use kraken_execution::FeeEstimate as Estimate;
+use serde::Serialize;
+
+use crate::dto::felt::Hex;
+
+/// FEE_ESTIMATE.
+#[derive(Debug, Serialize)]
+pub(crate) struct FeeEstimate {
+    l1_gas_consumed: Hex<u64>,
+    l1_gas_price: Hex<u128>,
+    l2_gas_consumed: Hex<u64>,
+    l2_gas_price: Hex<u128>,
+    l1_data_gas_consumed: Hex<u64>,
+    l1_data_gas_price: Hex<u128>,
+    overall_fee: Hex<u128>,
+    unit: &'static str,
+}
+
+impl From<Estimate> for FeeEstimate {
+    fn from(estimate: Estimate) -> Self {
+        Self {
+            l1_gas_consumed: Hex(estimate.l1_gas_consumed),
+            l1_gas_price: Hex(estimate.l1_gas_price),
+            l2_gas_consumed: Hex(estimate.l2_gas_consumed),
+            l2_gas_price: Hex(estimate.l2_gas_price),
+            l1_data_gas_consumed: Hex(estimate.l1_data_gas_consumed),
+            l1_data_gas_price: Hex(estimate.l1_data_gas_price),
+            overall_fee: Hex(estimate.overall_fee),
+            unit: "FRI",
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! Receipts.
+
+use kraken_sequencer::BlockAt;
+use kraken_storage::ExecutedTransaction;
+use serde::Serialize;
+use starknet_api::{
+    core::ContractAddress,
+    transaction::{
+        CalculateContractAddress, DeployAccountTransaction, L1HandlerTransaction, MessageToL1,
+        Transaction, TransactionExecutionStatus, TransactionVersion,
+    },
+};
+use starknet_rust_core::types::{EthAddress, MsgToL2};
+use starknet_types_core::felt::Felt;
+
+use crate::dto::{event::Event, felt::Hex, transaction};
+
+/// TXN_RECEIPT.
+#[derive(Debug, Serialize)]
+pub(crate) struct Receipt<'a> {
+    r#type: &'static str,
+    transaction_hash: Felt,
+    actual_fee: FeePayment,
+    finality_status: Finality,
+    #[serde(flatten)]
+    execution: Execution<'a>,
+    messages_sent: Vec<Message<'a>>,
+    events: Vec<Event<'a>>,
+    execution_resources: Resources,
+    /// Of a deployment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    contract_address: Option<Felt>,
+    /// Of a message from L1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message_hash: Option<String>,
+}
+
+/// TXN_RECEIPT_WITH_BLOCK_INFO.
+#[derive(Debug, Serialize)]
+pub(crate) struct ReceiptWithBlock<'a> {
+    #[serde(flatten)]
+    receipt: Receipt<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    block_hash: Option<Felt>,
+    block_number: u64,
+}
+
+/// TXN_FINALITY_STATUS, and the status of a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub(crate) enum Finality {
+    /// Executed, not yet durable.
+    PreConfirmed,
+    /// In a closed block.
+    #[serde(rename = "ACCEPTED_ON_L2")]
+    AcceptedOnL2,
+}
+
+/// How a transaction ended.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(crate) struct Execution<'a> {
+    execution_status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    revert_reason: Option<&'a str>,
+}
+
+/// FEE_PAYMENT.
+#[derive(Debug, Serialize)]
+struct FeePayment {
+    amount: Hex<u128>,
+    unit: &'static str,
+}
+
+/// MSG_TO_L1.
+#[derive(Debug, Serialize)]
+struct Message<'a> {
+    from_address: Felt,
+    to_address: Felt,
+    payload: &'a [Felt],
+}
+
+/// EXECUTION_RESOURCES.
+#[derive(Debug, Serialize)]
+struct Resources {
+    l1_gas: u64,
+    l1_data_gas: u64,
+    l2_gas: u64,
+}
+
+impl Finality {
+    /// How far the transactions of a block have come.
+    pub(crate) const fn of(block: &BlockAt) -> Self {
+        match block {
+            BlockAt::Closed(_) => Self::AcceptedOnL2,
+            BlockAt::Unsealed(_) => Self::PreConfirmed,
+        }
+    }
+}
+
+impl<'a> Execution<'a> {
+    /// Succeeded, or reverted and why.
+    pub(crate) fn new(status: &'a TransactionExecutionStatus) -> Self {
+        match status {
+            TransactionExecutionStatus::Succeeded => {
+                Self { execution_status: "SUCCEEDED", revert_reason: None }
+            }
+            TransactionExecutionStatus::Reverted(reverted) => {
+                Self { execution_status: "REVERTED", revert_reason: Some(&reverted.revert_reason) }
+            }
+        }
+    }
+
+    /// TXN_EXECUTION_STATUS.
+    pub(crate) const fn status(&self) -> &'static str {
+        self.execution_status
+    }
+
+    /// Why it reverted.
+    pub(crate) const fn reason(&self) -> Option<&'a str> {
+        self.revert_reason
+    }
+}
+
+impl<'a> Receipt<'a> {
+    /// The receipt of a transaction that came this far.
+    pub(crate) fn new(executed: &'a ExecutedTransaction, finality: Finality) -> Self {
+        let receipt = &executed.receipt;
+        let in_fri = executed.transaction.version() == TransactionVersion::THREE;
+        Self {
+            r#type: transaction::kind(&executed.transaction),
+            transaction_hash: executed.hash.0,
+            actual_fee: FeePayment {
+                amount: Hex(receipt.actual_fee.0),
+                unit: if in_fri { "FRI" } else { "WEI" },
+            },
+            finality_status: finality,
+            execution: Execution::new(&receipt.execution_status),
+            messages_sent: receipt.messages_sent.iter().map(Message::new).collect(),
+            events: receipt.events.iter().map(Event::new).collect(),
+            execution_resources: Resources {
+                l1_gas: receipt.gas.l1_gas.0,
+                l1_data_gas: receipt.gas.l1_data_gas.0,
+                l2_gas: receipt.gas.l2_gas.0,
+            },
+            contract_address: deployed(&executed.transaction).map(Felt::from),
+            message_hash: handled(&executed.transaction),
+        }
+    }
+}
+
+impl<'a> ReceiptWithBlock<'a> {
+    /// The receipt of a transaction of this block.
+    pub(crate) fn new(executed: &'a ExecutedTransaction, block: &BlockAt) -> Self {
+        let block_hash = match block {
+            BlockAt::Closed(block) => Some(block.header.hash.0),
+            BlockAt::Unsealed(_) => None,
+        };
+        Self {
+            receipt: Receipt::new(executed, Finality::of(block)),
+            block_hash,
+            block_number: block.info().block_number.0,
+        }
+    }
+}
+
+impl<'a> Message<'a> {
+    fn new(message: &'a MessageToL1) -> Self {
+        Self {
+            from_address: message.from_address.into(),
+            to_address: message.to_address.into(),
+            payload: &message.payload.0,
+        }
+    }
+}
+
+/// The contract that a transaction deploys by itself.
+fn deployed(transaction: &Transaction) -> Option<ContractAddress> {
+    let address = match transaction {
+        Transaction::DeployAccount(DeployAccountTransaction::V3(deploy)) => {
+            deploy.calculate_contract_address()
+        }
+        Transaction::DeployAccount(DeployAccountTransaction::V1(deploy)) => {
+            deploy.calculate_contract_address()
+        }
+        Transaction::Deploy(deploy) => deploy.calculate_contract_address(),
+        Transaction::Invoke(_) | Transaction::Declare(_) | Transaction::L1Handler(_) => {
+            return None;
+        }
+    };
+    Some(address.expect("an executed deployment has an address"))
+}
+
+/// The hash of the message from L1 that a transaction handles.
+fn handled(transaction: &Transaction) -> Option<String> {
+    let Transaction::L1Handler(L1HandlerTransaction {
+        nonce,
+        contract_address,
+        entry_point_selector,
+        calldata,
+        ..
+    }) = transaction
+    else {
+        return None;
+    };
+    let (from, payload) = calldata.0.split_first()?;
+    let message = MsgToL2 {
+        from_address: EthAddress::from_felt(from).ok()?,
+        to_address: (*contract_address).into(),
+        selector: entry_point_selector.0,
+        payload: payload.to_vec(),
+        nonce: u64::try_from(nonce.0).ok()?,
+    };
+    Some(message.hash().to_string())
+}

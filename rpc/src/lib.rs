@@ -1,0 +1,20 @@
+//! JSON-RPC over HTTP: the Starknet API, version 0.10.2, and the essentials of starknet-devnet's.
+//!
+//! A request goes down through `http`, `jsonrpc`, `dispatch` and `methods` to one file of `method`,
+//! and its answer comes back up in the shapes of `dto`. This room holds no judgement about
+//! transactions and state: it translates.
+
+mod connection;
+mod dispatch;
+mod dto;
+mod error;
+#[cfg(test)]
+mod fixture;
+mod http;
+mod jsonrpc;
+mod method;
+mod methods;
+mod params;
+mod server;
+
+pub use server::{BlockGeneration, Config, DevnetSettings, Error, Limits, Server, serve};

@@ -1,0 +1,27 @@
+//! `starknet_estimateFee`.
+
+use kraken_execution::QueryTransaction;
+
+use crate::{
+    dispatch::Call,
+    dto::{block_id::BlockId, fee::FeeEstimate, flag::EstimateFlag},
+    error::Error,
+    method::state_at,
+};
+
+/// Answers `starknet_estimateFee`.
+///
+/// # Errors
+/// [`Error::BlockNotFound`], [`Error::TransactionExecution`].
+pub(crate) fn answer(call: &Call<'_>) -> Result<Vec<FeeEstimate>, Error> {
+    let transactions: Vec<QueryTransaction> = call.params.required("request")?;
+    let flags: Vec<EstimateFlag> = call.params.required("simulation_flags")?;
+    let block_id: BlockId = call.params.required("block_id")?;
+    let block = block_id.block(&call.view)?;
+    let state = state_at(&call.view, block_id)?;
+    let skip_validate = flags.contains(&EstimateFlag::SkipValidate);
+    let chain = call.context.sequencer.chain();
+    let estimates =
+        kraken_execution::estimate(state, block.info(), chain, &transactions, skip_validate)?;
+    Ok(estimates.into_iter().map(FeeEstimate::from).collect())
+}

@@ -1,0 +1,239 @@
+//! `starknet_getEvents`.
+//!
+//! Pages follow the chain: a continuation token is the place of the next event to look at, as the
+//! number of its block and its place among all events of that block, filtered or not. So a token
+//! does not change its meaning when the chain grows or the filter changes, and the events of the
+//! open block keep their places when it is closed.
+
+use std::{collections::BTreeSet, num::NonZeroU64};
+
+use kraken_sequencer::BlockAt;
+use starknet_api::{
+    block::BlockNumber,
+    core::ContractAddress,
+    transaction::{Event, EventKey},
+};
+use starknet_types_core::felt::Felt;
+
+use crate::{
+    dispatch::Call,
+    dto::{
+        block_id::BlockId,
+        event::{EmittedEvent, EventsChunk},
+    },
+    error::{Error, Internal},
+    params::{FromInput, Input, InvalidParams},
+};
+
+/// The largest page, in events.
+const CHUNK_MAX: u64 = 1_024;
+
+/// The most keys of one filter, of all places together.
+const KEYS_MAX: usize = 1_024;
+
+/// EVENT_FILTER and RESULT_PAGE_REQUEST.
+#[derive(Debug)]
+struct Request {
+    from_block: Option<BlockId>,
+    to_block: Option<BlockId>,
+    filter: Filter,
+    chunk_size: u64,
+    continuation_token: Option<String>,
+}
+
+/// Which events are wanted.
+#[derive(Debug, Default)]
+struct Filter {
+    /// `None` is any.
+    addresses: Option<BTreeSet<ContractAddress>>,
+    /// By place of the key, the values that fit; an empty set is any.
+    keys: Vec<BTreeSet<Felt>>,
+}
+
+/// The place of an event: its block, and its place among all events there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    block: u64,
+    event: usize,
+}
+
+/// One or many addresses.
+struct Addresses(BTreeSet<ContractAddress>);
+
+/// Which stretch of the chain is searched, and how much of it at once.
+#[derive(Clone, Copy, Debug)]
+struct Search {
+    from: Place,
+    /// Inclusive.
+    to_block: u64,
+    /// Events of a page.
+    events_max: usize,
+    /// Blocks read for a page.
+    blocks_max: u64,
+}
+
+/// Answers `starknet_getEvents`.
+///
+/// A page may hold fewer events than asked for, and even none, and still have a successor: a
+/// search ends at a limit of blocks.
+///
+/// # Errors
+/// [`Error::BlockNotFound`], [`Error::PageSizeTooBig`], [`Error::InvalidContinuationToken`],
+/// [`Error::TooManyKeysInFilter`].
+pub(crate) fn answer(call: &Call<'_>) -> Result<EventsChunk, Error> {
+    let request: Request = call.params.required("filter")?;
+    if CHUNK_MAX < request.chunk_size {
+        return Err(Error::PageSizeTooBig);
+    }
+    if KEYS_MAX < request.filter.keys.iter().map(BTreeSet::len).sum() {
+        return Err(Error::TooManyKeysInFilter);
+    }
+    let view = &call.view;
+    let number = |block_id: Option<BlockId>| block_id.map(|block_id| block_id.number(view));
+    let from_block = number(request.from_block).transpose()?.unwrap_or(BlockNumber::ZERO).0;
+    let to_block = match request.to_block {
+        // A range may end in the future; it starts in the past.
+        Some(BlockId::Number(number)) => number.0.min(view.pre_confirmed().info.block_number.0),
+        Some(block_id) => block_id.number(view)?.0,
+        None => view.pre_confirmed().info.block_number.0,
+    };
+    let from = match &request.continuation_token {
+        None => Place { block: from_block, event: 0 },
+        Some(token) => Place::from_token(token)
+            .filter(|place| (from_block..=to_block).contains(&place.block))
+            .ok_or(Error::InvalidContinuationToken)?,
+    };
+    let search = Search {
+        from,
+        to_block,
+        events_max: usize::try_from(request.chunk_size).unwrap_or(usize::MAX),
+        blocks_max: call.context.config.limits.events_blocks_max,
+    };
+    let block = |number| {
+        let block = view.block(BlockNumber(number))?;
+        Ok(block.ok_or(Internal::Broken { what: "a block is missing" })?)
+    };
+    page(search, &request.filter, block)
+}
+
+/// Looks at events one by one until the page is full or the stretch ends.
+fn page(
+    search: Search,
+    filter: &Filter,
+    block: impl Fn(u64) -> Result<BlockAt, Error>,
+) -> Result<EventsChunk, Error> {
+    let mut events = Vec::new();
+    let mut start = search.from.event;
+    let stop = search.from.block.saturating_add(search.blocks_max.max(1));
+    for number in search.from.block..=search.to_block {
+        if stop <= number {
+            let next = Place { block: number, event: 0 };
+            return Ok(EventsChunk { events, continuation_token: Some(next.to_token()) });
+        }
+        let block = block(number)?;
+        for (event, found) in matching(&block, filter, start) {
+            if events.len() == search.events_max {
+                let next = Place { block: number, event };
+                return Ok(EventsChunk { events, continuation_token: Some(next.to_token()) });
+            }
+            events.push(found);
+        }
+        start = 0;
+    }
+    Ok(EventsChunk { events, continuation_token: None })
+}
+
+/// The events of a block that are wanted, from a place on, with their places among all.
+fn matching<'a>(
+    block: &'a BlockAt,
+    filter: &'a Filter,
+    start: usize,
+) -> impl Iterator<Item = (usize, EmittedEvent)> + 'a {
+    let block_hash = match block {
+        BlockAt::Closed(block) => Some(block.header.hash.0),
+        BlockAt::Unsealed(_) => None,
+    };
+    let block_number = block.info().block_number.0;
+    block
+        .transactions()
+        .iter()
+        .enumerate()
+        .flat_map(|(transaction_index, executed)| {
+            let events = executed.receipt.events.iter().enumerate();
+            events
+                .map(move |(event_index, event)| (transaction_index, executed, event_index, event))
+        })
+        .enumerate()
+        .skip(start)
+        .filter(|(_, (_, _, _, event))| filter.wants(event))
+        .map(move |(place, (transaction_index, executed, event_index, event))| {
+            let found = EmittedEvent {
+                from_address: event.from_address.into(),
+                keys: event.content.keys.clone(),
+                data: event.content.data.clone(),
+                block_hash,
+                block_number,
+                transaction_hash: executed.hash.0,
+                transaction_index,
+                event_index,
+            };
+            (place, found)
+        })
+}
+
+impl Filter {
+    fn wants(&self, event: &Event) -> bool {
+        self.addresses.as_ref().is_none_or(|addresses| addresses.contains(&event.from_address))
+            && self.keys.iter().enumerate().all(|(place, wanted)| {
+                let key = event.content.keys.get(place);
+                wanted.is_empty() || key.is_some_and(|EventKey(key)| wanted.contains(key))
+            })
+    }
+}
+
+impl Place {
+    fn to_token(self) -> String {
+        format!("{}-{}", self.block, self.event)
+    }
+
+    fn from_token(token: &str) -> Option<Self> {
+        let (block, event) = token.split_once('-')?;
+        let place = Self { block: block.parse().ok()?, event: event.parse().ok()? };
+        // Numbers have more than one form; tokens have one.
+        (place.to_token() == token).then_some(place)
+    }
+}
+
+impl FromInput for Request {
+    fn from_input(input: &Input<'_>) -> Result<Self, InvalidParams> {
+        let mut fields = input.fields()?;
+        let addresses: Option<Addresses> = fields.optional("address")?;
+        let keys: Option<Vec<Vec<Felt>>> = fields.optional("keys")?;
+        let chunk_size: NonZeroU64 = fields.required("chunk_size")?;
+        let request = Self {
+            from_block: fields.optional("from_block")?,
+            to_block: fields.optional("to_block")?,
+            filter: Filter {
+                addresses: addresses.map(|Addresses(addresses)| addresses),
+                keys: keys.unwrap_or_default().into_iter().map(BTreeSet::from_iter).collect(),
+            },
+            chunk_size: chunk_size.get(),
+            continuation_token: fields.optional("continuation_token")?,
+        };
+        fields.finish()?;
+        Ok(request)
+    }
+}
+
+impl FromInput for Addresses {
+    fn from_input(input: &Input<'_>) -> Result<Self, InvalidParams> {
+        if input.is_list() {
+            Ok(Self(input.list()?.into_iter().collect()))
+        } else {
+            Ok(Self(BTreeSet::from([ContractAddress::from_input(input)?])))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,302 @@
+//! The method table: each method once, with its parameters, its errors and what answers it.
+//!
+//! Parameter names in errors come from it, and so do the documents that describe what is served.
+
+use futures::FutureExt;
+
+use crate::{
+    dispatch::{Handler, json},
+    error::{Error, Internal},
+    method,
+    params::{Param, optional, required},
+};
+
+/// A method.
+#[derive(Debug)]
+pub(crate) struct Method {
+    /// With its prefix.
+    pub(crate) name: &'static str,
+    /// In the order of the specification.
+    pub(crate) params: &'static [Param],
+    /// The codes of the specification that it may answer with.
+    pub(crate) errors: &'static [i32],
+    /// What answers it.
+    pub(crate) handler: Handler,
+}
+
+/// Finds a method by name.
+pub(crate) fn find(name: &str) -> Option<&'static Method> {
+    METHODS.iter().find(|method| method.name == name)
+}
+
+impl Method {
+    /// Makes sure that no error leaves that the specification does not know for this method.
+    pub(crate) fn restrict(&self, error: Error) -> Error {
+        const UNEXPECTED: i32 = 63;
+        if error.code() <= 0 || self.errors.contains(&error.code()) {
+            error
+        } else if self.errors.contains(&UNEXPECTED) {
+            Error::Unexpected { reason: error.to_string() }
+        } else {
+            Internal::Foreign { method: self.name, code: error.code() }.into()
+        }
+    }
+}
+
+const BLOCK: Param = required("block_id");
+const FLAGS: Param = optional("response_flags");
+const TRANSACTION: Param = required("transaction_hash");
+const CONTRACT: Param = required("contract_address");
+
+/// Every method, in the order of the specification.
+pub(crate) const METHODS: &[Method] = &[
+    Method {
+        name: "starknet_specVersion",
+        params: &[],
+        errors: &[],
+        handler: Handler::Read(|_| json(Ok(SPEC_VERSION))),
+    },
+    Method {
+        name: "starknet_getBlockWithTxHashes",
+        params: &[BLOCK],
+        errors: &[24],
+        handler: Handler::Read(method::get_block::with_tx_hashes),
+    },
+    Method {
+        name: "starknet_getBlockWithTxs",
+        params: &[BLOCK, FLAGS],
+        errors: &[24],
+        handler: Handler::Read(method::get_block::with_txs),
+    },
+    Method {
+        name: "starknet_getBlockWithReceipts",
+        params: &[BLOCK, FLAGS],
+        errors: &[24],
+        handler: Handler::Read(method::get_block::with_receipts),
+    },
+    Method {
+        name: "starknet_getStateUpdate",
+        params: &[BLOCK, optional("contract_addresses")],
+        errors: &[24],
+        handler: Handler::Read(|call| json(method::get_state_update::answer(call))),
+    },
+    Method {
+        name: "starknet_getStorageAt",
+        params: &[CONTRACT, required("key"), BLOCK, FLAGS],
+        errors: &[20, 24],
+        handler: Handler::Read(|call| json(method::get_storage_at::answer(call))),
+    },
+    Method {
+        name: "starknet_getTransactionStatus",
+        params: &[TRANSACTION],
+        errors: &[29],
+        handler: Handler::Read(method::get_transaction_status::answer),
+    },
+    Method {
+        name: "starknet_getTransactionByHash",
+        params: &[TRANSACTION, FLAGS],
+        errors: &[29],
+        handler: Handler::Read(method::get_transaction::by_hash),
+    },
+    Method {
+        name: "starknet_getTransactionByBlockIdAndIndex",
+        params: &[BLOCK, required("index"), FLAGS],
+        errors: &[24, 27],
+        handler: Handler::Read(method::get_transaction::by_block_id_and_index),
+    },
+    Method {
+        name: "starknet_getTransactionReceipt",
+        params: &[TRANSACTION],
+        errors: &[29],
+        handler: Handler::Read(method::get_transaction_receipt::answer),
+    },
+    Method {
+        name: "starknet_getClass",
+        params: &[BLOCK, required("class_hash")],
+        errors: &[24, 28],
+        handler: Handler::Read(method::get_class::by_hash),
+    },
+    Method {
+        name: "starknet_getClassHashAt",
+        params: &[BLOCK, CONTRACT],
+        errors: &[20, 24],
+        handler: Handler::Read(|call| json(method::get_class_hash_at::answer(call))),
+    },
+    Method {
+        name: "starknet_getClassAt",
+        params: &[BLOCK, CONTRACT],
+        errors: &[20, 24],
+        handler: Handler::Read(method::get_class::at),
+    },
+    Method {
+        name: "starknet_getBlockTransactionCount",
+        params: &[BLOCK],
+        errors: &[24],
+        handler: Handler::Read(|call| json(method::get_block::transaction_count(call))),
+    },
+    Method {
+        name: "starknet_call",
+        params: &[required("request"), BLOCK],
+        errors: &[20, 21, 24, 40],
+        handler: Handler::Cairo(|call| json(method::call::answer(call))),
+    },
+    Method {
+        name: "starknet_estimateFee",
+        params: &[required("request"), required("simulation_flags"), BLOCK],
+        errors: &[20, 24, 41],
+        handler: Handler::Cairo(|call| json(method::estimate_fee::answer(call))),
+    },
+    Method {
+        name: "starknet_blockNumber",
+        params: &[],
+        errors: &[32],
+        handler: Handler::Read(|call| json(Ok(call.view.latest()))),
+    },
+    Method {
+        name: "starknet_blockHashAndNumber",
+        params: &[],
+        errors: &[32],
+        handler: Handler::Read(|call| json(method::get_block::hash_and_number(call))),
+    },
+    Method {
+        name: "starknet_chainId",
+        params: &[],
+        errors: &[],
+        handler: Handler::Read(|call| json(Ok(call.context.sequencer.chain().id().as_hex()))),
+    },
+    Method {
+        name: "starknet_syncing",
+        params: &[],
+        errors: &[],
+        handler: Handler::Read(|_| json(Ok(false))),
+    },
+    Method {
+        name: "starknet_getEvents",
+        params: &[required("filter")],
+        errors: &[24, 31, 33, 34],
+        handler: Handler::Read(|call| json(method::get_events::answer(call))),
+    },
+    Method {
+        name: "starknet_getNonce",
+        params: &[BLOCK, CONTRACT],
+        errors: &[20, 24],
+        handler: Handler::Read(|call| json(method::get_nonce::answer(call))),
+    },
+    Method {
+        name: "starknet_addInvokeTransaction",
+        params: &[required("invoke_transaction")],
+        errors: &[52, 53, 54, 55, 58, 59, 61, 63, 64, 65, 69],
+        handler: Handler::Write(method::add_transaction::invoke),
+    },
+    Method {
+        name: "starknet_addDeclareTransaction",
+        params: &[required("declare_transaction")],
+        errors: &[51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 62, 63, 64, 65],
+        handler: Handler::Write(method::add_transaction::declare),
+    },
+    Method {
+        name: "starknet_addDeployAccountTransaction",
+        params: &[required("deploy_account_transaction")],
+        errors: &[28, 52, 53, 54, 55, 58, 59, 61, 63, 64, 65],
+        handler: Handler::Write(method::add_transaction::deploy_account),
+    },
+    Method {
+        name: "devnet_getPredeployedAccounts",
+        params: &[optional("with_balance")],
+        errors: &[],
+        handler: Handler::Devnet(|call| {
+            method::devnet::get_predeployed_accounts(call).map(json).boxed()
+        }),
+    },
+    Method {
+        name: "devnet_getAccountBalance",
+        params: &[required("address"), optional("unit"), optional("block_id")],
+        errors: &[24],
+        handler: Handler::Devnet(|call| {
+            method::devnet::get_account_balance(call).map(json).boxed()
+        }),
+    },
+    Method {
+        name: "devnet_mint",
+        params: &[required("address"), required("amount"), optional("unit")],
+        errors: &[],
+        handler: Handler::Devnet(|call| method::mint::answer(call).map(json).boxed()),
+    },
+    Method {
+        name: "devnet_getConfig",
+        params: &[],
+        errors: &[],
+        handler: Handler::Devnet(|call| method::devnet::get_config(call).map(json).boxed()),
+    },
+    Method {
+        name: "devnet_getStatus",
+        params: &[],
+        errors: &[],
+        handler: Handler::Devnet(|call| method::devnet::get_status(call).map(json).boxed()),
+    },
+    Method {
+        name: "devnet_createBlock",
+        params: &[],
+        errors: &[],
+        handler: Handler::Devnet(|call| method::devnet::create_block(call).map(json).boxed()),
+    },
+    Method {
+        name: "devnet_setTime",
+        params: &[required("time"), optional("generate_block")],
+        errors: &[],
+        handler: Handler::Devnet(|call| method::devnet::set_time(call).map(json).boxed()),
+    },
+    Method {
+        name: "devnet_increaseTime",
+        params: &[required("time")],
+        errors: &[],
+        handler: Handler::Devnet(|call| method::devnet::increase_time(call).map(json).boxed()),
+    },
+];
+
+/// The version of the specification that is served.
+pub(crate) const SPEC_VERSION: &str = "0.10.2";
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::params::{InvalidParams, Presence};
+
+    fn method(name: &str) -> &'static Method {
+        find(name).expect("in the table")
+    }
+
+    #[test]
+    fn names_are_unique_and_optional_parameters_come_last() {
+        let mut names = BTreeSet::new();
+        for method in METHODS {
+            assert!(names.insert(method.name), "{} is there twice", method.name);
+            let optional = method.params.iter().map(|param| param.presence == Presence::Optional);
+            assert!(optional.is_sorted(), "{}", method.name);
+        }
+    }
+
+    #[test]
+    fn errors_of_other_methods_do_not_leave() {
+        let call = method("starknet_call");
+        assert_eq!(call.restrict(Error::ContractNotFound).code(), 20);
+        assert_eq!(call.restrict(Error::ClassHashNotFound).code(), -32603);
+        let invalid = InvalidParams { field: "a".to_owned(), reason: "b".to_owned() };
+        assert_eq!(call.restrict(invalid.into()).code(), -32602);
+
+        let invoke = method("starknet_addInvokeTransaction");
+        let error = invoke.restrict(Error::ClassHashNotFound);
+        assert_eq!(error.code(), 63);
+        assert_eq!(error.data(), Some("Class hash not found".into()));
+    }
+
+    #[test]
+    fn only_devnet_methods_are_controls() {
+        for method in METHODS {
+            let control = matches!(method.handler, Handler::Devnet(_));
+            assert_eq!(control, method.name.starts_with("devnet_"), "{}", method.name);
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! The door of this room: a listener, its limits, and the life of a server.
+
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+
+use kraken_sequencer::Sequencer;
+use tokio::{net::TcpListener, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+
+use crate::{connection::Connections, dispatch::Context, http};
+
+/// How long open requests may go on once the server shuts down.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What is served, where, and to how many.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where requests come in; port 0 takes any free one.
+    pub listen: SocketAddr,
+    /// How much callers may ask for.
+    pub limits: Limits,
+    /// What `devnet_getConfig` shows; only for a developer's chain.
+    pub devnet: Option<DevnetSettings>,
+}
+
+/// How much callers may ask for.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Bytes of a request body.
+    pub body_bytes_max: usize,
+    /// Requests of a batch.
+    pub batch_items_max: usize,
+    /// Requests of a batch that are carried out at the same time.
+    pub batch_concurrency: usize,
+    /// Bytes of all answers to a batch.
+    pub batch_response_bytes_max: usize,
+    /// Requests that read the disk at the same time; further ones wait.
+    pub read_permits: usize,
+    /// Requests that execute Cairo at the same time; further ones wait.
+    pub cairo_permits: usize,
+    /// How long a request may take, from its first byte to its answer.
+    pub request_timeout: Duration,
+    /// Open connections; further callers wait.
+    pub connections_max: usize,
+    /// How long a connection may be silent. More than `request_timeout`, because a caller who waits
+    /// for an answer is silent, too.
+    pub idle_timeout: Duration,
+    /// Blocks that one `starknet_getEvents` reads before it answers with a continuation token.
+    pub events_blocks_max: u64,
+}
+
+/// What `devnet_getConfig` shows and the genesis does not say.
+#[derive(Clone, Debug)]
+pub struct DevnetSettings {
+    /// When blocks end.
+    pub block_generation: BlockGeneration,
+    /// The time that block 0 was given, in seconds since the Unix epoch; `None` if it was the clock's.
+    pub start_time_seconds: Option<u64>,
+}
+
+/// When blocks of a developer's chain end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BlockGeneration {
+    /// After each transaction.
+    Transaction,
+    /// When somebody asks.
+    Demand,
+    /// As time goes by.
+    Interval(Duration),
+}
+
+/// Why the server does not start.
+#[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "each message names its fields")]
+#[non_exhaustive]
+pub enum Error {
+    /// The address is taken, not ours, or not allowed.
+    #[error("cannot listen on {address}")]
+    Listen { address: SocketAddr, source: io::Error },
+}
+
+/// A running server. Dropping it stops it at once.
+#[derive(Debug)]
+pub struct Server {
+    address: SocketAddr,
+    stop: CancellationToken,
+    task: JoinHandle<io::Result<()>>,
+}
+
+/// Starts to listen and answers until [`Server::shut_down`].
+///
+/// # Errors
+/// [`Error::Listen`] if the address cannot be listened on.
+pub async fn serve(config: Config, sequencer: Sequencer) -> Result<Server, Error> {
+    let failed = |source| Error::Listen { address: config.listen, source };
+    let listener = TcpListener::bind(config.listen).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    let limits = config.limits;
+    let connections = Connections::new(listener, limits.connections_max, limits.idle_timeout);
+    let router = http::router(Arc::new(Context::new(sequencer, config, address)));
+    let stop = CancellationToken::new();
+    let serving = axum::serve(connections, router)
+        .with_graceful_shutdown(stop.clone().cancelled_owned())
+        .into_future();
+    tracing::info!(%address, "serving JSON-RPC");
+    Ok(Server { address, stop, task: tokio::spawn(serving) })
+}
+
+impl Server {
+    /// Where requests come in.
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Resolves if the server ends by itself, which it does not.
+    pub async fn stopped(&mut self) {
+        // Its result says nothing: axum's loop has no end and no error.
+        let _ = (&mut self.task).await;
+    }
+
+    /// Takes no more requests, finishes those that are open within five seconds, and ends.
+    pub async fn shut_down(mut self) {
+        self.stop.cancel();
+        if tokio::time::timeout(SHUTDOWN_TIMEOUT, &mut self.task).await.is_err() {
+            tracing::warn!("open requests did not end in time");
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}

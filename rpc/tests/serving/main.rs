@@ -1,0 +1,6 @@
+//! A whole node without its binary: real blocks in memory, served on a real socket.
+
+mod chain;
+mod devnet;
+mod node;
+mod transport;
