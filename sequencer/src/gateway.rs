@@ -24,11 +24,15 @@ pub(crate) struct Gateway {
 }
 
 impl Gateway {
-    /// Checks a transaction and takes it into the pool.
+    /// Checks a transaction and takes it into the pool. Says whether it can run: `false` if nonces
+    /// before it are missing.
     ///
     /// # Errors
     /// [`SubmitError`] says whose fault it is.
-    pub(crate) async fn admit(&self, transaction: RpcTransaction) -> Result<Admitted, SubmitError> {
+    pub(crate) async fn admit(
+        &self,
+        transaction: RpcTransaction,
+    ) -> Result<(Admitted, bool), SubmitError> {
         stateless::check(&transaction, &self.chain.genesis().limits)?;
         let _permit = self.permits.acquire().await.map_err(|_| SubmitError::Stopped)?;
         let gateway = self.clone();
@@ -38,7 +42,10 @@ impl Gateway {
         })?
     }
 
-    fn admit_blocking(&self, transaction: RpcTransaction) -> Result<Admitted, SubmitError> {
+    fn admit_blocking(
+        &self,
+        transaction: RpcTransaction,
+    ) -> Result<(Admitted, bool), SubmitError> {
         let transaction = Prepared::new(transaction, &self.chain)?;
         let view = self.board.view(&self.clock);
         if self.is_known(&view, &transaction)? {
@@ -51,9 +58,9 @@ impl Gateway {
         validate(state, info, &self.chain, &transaction, is_deploying)??;
 
         let admitted = admitted(&transaction);
-        self.pool().insert(transaction, nonce, self.clock.now())?;
+        let can_run = self.pool().insert(transaction, nonce, self.clock.now())?;
         self.arrived.notify_one();
-        Ok(admitted)
+        Ok((admitted, can_run))
     }
 
     fn is_known(&self, view: &View, transaction: &Prepared) -> Result<bool, SubmitError> {

@@ -96,6 +96,7 @@ impl Pool {
     }
 
     /// Takes a transaction in. `nonce` is that of the account after everything executed so far.
+    /// Says whether it can run: `false` if nonces before it are missing.
     ///
     /// # Errors
     /// [`SubmitError`] if it is known, its nonce is used up or too far ahead, it does not outbid the
@@ -105,7 +106,7 @@ impl Pool {
         transaction: Prepared,
         nonce: u64,
         now: Timestamp,
-    ) -> Result<(), SubmitError> {
+    ) -> Result<bool, SubmitError> {
         let hash = transaction.hash();
         if self.contains(hash) {
             return Err(SubmitError::Duplicate);
@@ -138,7 +139,7 @@ impl Pool {
         if got == next {
             self.ready.push_back(sender);
         }
-        Ok(())
+        Ok(got <= contiguous)
     }
 
     /// The next transactions, at most `count_max`; they are under way from now on.

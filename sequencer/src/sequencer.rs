@@ -142,8 +142,8 @@ impl Sequencer {
         if self.shutdown.is_cancelled() {
             return Err(SubmitError::Stopped);
         }
-        let admitted = self.gateway.admit(transaction).await?;
-        if self.settles {
+        let (admitted, can_run) = self.gateway.admit(transaction).await?;
+        if self.settles && can_run {
             self.settle(admitted.transaction_hash).await?;
         }
         Ok(admitted)
@@ -165,7 +165,7 @@ impl Sequencer {
         match result {
             Ok(Ok(settled)) => settled.map_err(SubmitError::Rejected),
             Ok(Err(_)) => Err(SubmitError::Stopped),
-            // It waits for the nonces before it; the hash is all there is to say now.
+            // It is not done yet; the hash is all there is to say now.
             Err(_) => Ok(()),
         }
     }

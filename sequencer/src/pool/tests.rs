@@ -62,8 +62,9 @@ fn rejection(kind: RejectionKind) -> Rejection {
 #[test]
 fn a_transaction_waits_for_the_nonces_before_it() {
     let mut pool = pool();
-    for nonce in [2, 0, 3] {
-        pool.insert(transaction(0, nonce), 0, NOW).expect("within reach");
+    for (nonce, can_run) in [(2, false), (0, true), (3, false)] {
+        let inserted = pool.insert(transaction(0, nonce), 0, NOW);
+        assert_eq!(inserted.expect("within reach"), can_run, "nonce {nonce}");
     }
     assert_eq!(nonces(&pool.take_ready(10)), [0]);
     assert_eq!(pool.take_ready(10).len(), 0);
