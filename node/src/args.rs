@@ -56,15 +56,11 @@ pub(crate) struct Args {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Run a chain for development: one validator, funded accounts, JSON-RPC.
-    ///
-    /// The chain lives in memory and ends with the process, unless --data-dir names a folder for it.
-    /// Flags, environment and accounts are those of starknet-devnet: the same seed gives the same
-    /// accounts.
-    #[command(after_help = DEV_EXAMPLES)]
+    /// Run a chain for development: one validator, funded accounts, JSON-RPC
+    #[command(after_help = DEV_HELP)]
     Dev(Box<DevArgs>),
 
-    /// Show what a data folder holds: newest blocks, hashes, state roots, counts.
+    /// Show what a data folder holds: newest blocks, hashes, state roots, counts
     #[command(after_help = "\
 Example:
   kraken inspect --data-dir ./chain --blocks 20
@@ -72,12 +68,15 @@ Example:
 The node that uses the folder must be stopped first.")]
     Inspect(InspectArgs),
 
-    /// Measure this machine.
+    /// Measure this machine
     #[command(subcommand, arg_required_else_help = true)]
     Bench(BenchCommand),
 }
 
-const DEV_EXAMPLES: &str = "\
+const DEV_HELP: &str = "\
+The chain lives in memory and ends with the process, unless --data-dir names a folder for it. Flags,
+environment and accounts are those of starknet-devnet: the same seed gives the same accounts.
+
 Examples:
   kraken dev --seed 0                        the same accounts at every start
   kraken dev --data-dir ./chain              keep the chain; the same command goes on with it
@@ -257,7 +256,7 @@ struct MachineArgs {
         long,
         env = "KRAKEN_ENGINE",
         value_name = "NAME",
-        help = shown("Run Cairo in this engine", settings::ENGINE)
+        help = shown("Run Cairo in this engine: vm, the Cairo VM", settings::ENGINE)
     )]
     engine: Option<Engine>,
 
@@ -281,11 +280,11 @@ pub(crate) struct InspectArgs {
 /// What to measure.
 #[derive(Debug, Subcommand)]
 pub(crate) enum BenchCommand {
-    /// Transfers of STRK: the bare engine beside the whole node.
-    ///
-    /// Signs transfers between many accounts, then runs them twice: through validation and execution
-    /// alone, and through JSON-RPC against a node of its own in a temporary folder, with a block a
-    /// second. Prints a table in Markdown. Takes a few minutes; run nothing else meanwhile.
+    /// Transfers of STRK: the bare engine beside the whole node
+    #[command(after_help = "\
+Signs transfers of many accounts, then runs them twice: through validation and execution alone, and
+through JSON-RPC against a node of its own in a temporary folder, with a block a second. Prints a
+table in Markdown. Takes a few minutes; run nothing else meanwhile.")]
     Execution(ExecutionBenchArgs),
 }
 

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// Shows how far one piece of work is. Short work is not mentioned.
+/// Shows how far one piece of work is. A log does not mention short work.
 #[derive(Debug)]
 pub(crate) struct Progress {
     what: &'static str,
@@ -32,13 +32,12 @@ impl Progress {
 
     /// `done` of `total` is done; `detail` comes next, or is empty.
     pub(crate) fn at(&mut self, done: u64, total: u64, detail: &str) {
-        if self.started.elapsed() < Self::PATIENCE {
-            return;
-        }
         if !self.bar.is_hidden() {
             self.bar.set_length(total);
             self.bar.set_message(detail.to_owned());
             self.bar.set_position(done);
+        } else if self.started.elapsed() < Self::PATIENCE {
+            // Soon over.
         } else if self.told == self.started || Self::PAUSE < self.told.elapsed() {
             self.told = Instant::now();
             tracing::info!("{}: {done} of {total} done {detail}", self.what);

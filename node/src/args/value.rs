@@ -2,7 +2,6 @@
 
 use std::{fmt, net::IpAddr, str::FromStr, time::Duration};
 
-use clap::ValueEnum;
 use tracing_subscriber::EnvFilter;
 
 use crate::settings;
@@ -87,10 +86,21 @@ impl fmt::Display for BlockGeneration {
 }
 
 /// What runs Cairo.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Engine {
     /// The Cairo VM.
     Vm,
+}
+
+impl FromStr for Engine {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "vm" => Ok(Self::Vm),
+            _ => Err("must be \"vm\"".to_owned()),
+        }
+    }
 }
 
 impl fmt::Display for Engine {
