@@ -98,7 +98,7 @@ impl Committer {
         tracing::info!(
             block = number.0,
             transactions = block.transactions.len(),
-            hash = %block.header.hash,
+            hash = format_args!("{:#x}", block.header.hash.0),
             hashing_ms = sealed.as_millis(),
             writing_ms = (started.elapsed() - sealed).as_millis(),
             "new block"

@@ -206,7 +206,7 @@ async fn a_new_account_may_send_before_it_is_deployed() {
     let node = start(&on_demand, None).await;
     let class_hash = kraken_execution::genesis::ACCOUNT_CLASS_HASH;
     let fresh = testing::account(0x1234.into(), class_hash, 5.into());
-    let fund = testing::transfer(&node.chain, &account(0), 0, fresh.address, 10_u128.pow(21));
+    let fund = testing::transfer(&node.chain, &account(0), 0, fresh.address, 5 * 10_u128.pow(20));
     node.sequencer.submit(fund).await.expect("admitted");
     node.close().await;
 

@@ -82,7 +82,8 @@ pub struct Fees {
     pub l2_gas_price_wei_min: u128,
     /// L2 gas of a block at which its price stays as it is.
     pub l2_gas_target: u64,
-    /// The price moves by at most one part in this many from block to block.
+    /// How slowly the price moves: by this part of itself for each target's worth of L2 gas above
+    /// or below the target.
     pub l2_gas_price_change_denominator: u64,
 }
 
