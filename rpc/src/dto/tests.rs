@@ -1,6 +1,7 @@
 use std::collections::BTreeSet;
 
 use kraken_execution::{FeeEstimate as Estimate, QueryTransaction};
+use proptest::prelude::*;
 use serde::Serialize;
 use serde_json::{Value, json, value::RawValue};
 use starknet_api::{
@@ -552,4 +553,23 @@ fn a_deploy_account_may_carry_empty_account_deployment_data() {
     assert!(read(&sent).is_ok());
     assert!(read(&with(sent.clone(), &json!({"account_deployment_data": []}))).is_ok());
     assert!(read(&with(sent, &json!({"account_deployment_data": ["0x1"]}))).is_err());
+}
+
+proptest! {
+    /// Transactions come from outside: a damaged one is read or refused, and never more.
+    #[test]
+    fn a_damaged_transaction_never_panics(
+        at in 0_usize..700,
+        by in r#"[\[{}\],:"x0-9a-f]{0,3}"#,
+    ) {
+        let sent = invoke_shown().to_string();
+        let at = at.min(sent.len());
+        let damaged = format!("{}{by}{}", &sent[..at], &sent[sent.len().min(at + by.len())..]);
+        if let Ok(raw) = serde_json::from_str::<Box<RawValue>>(&damaged) {
+            let input = Input::new(Path::Field(&Path::Root, "tx"), &raw);
+            if let Err(error) = QueryTransaction::from_input(&input) {
+                prop_assert!(error.field.starts_with("tx"), "{}", error);
+            }
+        }
+    }
 }

@@ -1,5 +1,6 @@
 use std::sync::Mutex;
 
+use proptest::{collection::vec, prelude::*};
 use serde_json::json;
 
 use super::*;
@@ -157,4 +158,34 @@ async fn an_unknown_method_is_named() {
             "data": {"reason": "there is no method \"fly\""},
         })
     );
+}
+
+#[tokio::test]
+async fn deep_nesting_is_no_way_to_the_end_of_the_stack() {
+    let deep = format!("{}{}", "[".repeat(1_000_000), "]".repeat(1_000_000));
+    assert_eq!(ask(&deep).await.expect("an answer")[0]["error"]["code"], json!(-32600));
+    let deep = format!(r#"{{"jsonrpc": "2.0", "id": 1, "method": "echo", "x": {deep}}}"#);
+    assert_eq!(ask(&deep).await.expect("an answer")["id"], json!(1));
+    assert_eq!(ask_for_error(&"{\"a\":".repeat(1_000_000)).await.1, json!(-32700));
+}
+
+proptest! {
+    /// Bodies come from outside: every one has an answer in JSON, or needs none.
+    #[test]
+    fn any_body_is_answered_in_json(
+        body in prop_oneof![
+            vec(any::<u8>(), 0..200),
+            r#"[\[{}\],:"0-9a-z.]{0,60}"#.prop_map(String::into_bytes),
+            r#"\{"jsonrpc":"2\.0","id":[0-9a-z"]{0,4},"method":"echo","params":[\[{}\]0-9,]{0,9}\}"#
+                .prop_map(String::into_bytes),
+        ],
+    ) {
+        let deadline = Deadline::after(Duration::from_secs(10));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+        let runtime = runtime.expect("a runtime");
+        let answer = runtime.block_on(answer(&body, LIMITS, deadline, carry_out));
+        if let Some(answer) = answer {
+            prop_assert!(serde_json::from_slice::<Value>(&answer).is_ok());
+        }
+    }
 }
