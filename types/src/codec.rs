@@ -44,3 +44,32 @@ pub fn decode<T: BorshDeserialize>(bytes: &[u8], bytes_max: usize) -> Result<T, 
     }
     borsh::from_slice(bytes).map_err(DecodeError::Malformed)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::{collection::vec, prelude::*};
+
+    use super::*;
+    use crate::{Batch, Commit, Header, Vote};
+
+    /// Decodes, but to a value whose encoding is not these bytes. There must be no such bytes.
+    fn has_another_encoding<T: BorshSerialize + BorshDeserialize>(bytes: &[u8]) -> bool {
+        decode::<T>(bytes, HEADER_BYTES_MAX).is_ok_and(|value| encode(&value) != bytes)
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_bytes_never_panic_and_no_value_has_two_encodings(bytes in vec(any::<u8>(), 0..400)) {
+            prop_assert!(!has_another_encoding::<Batch>(&bytes));
+            prop_assert!(!has_another_encoding::<Header>(&bytes));
+            prop_assert!(!has_another_encoding::<Vote>(&bytes));
+            prop_assert!(!has_another_encoding::<Commit>(&bytes));
+        }
+    }
+
+    #[test]
+    fn too_many_bytes_are_refused_before_they_are_read() {
+        let refused = decode::<u8>(&[0; 3], 2);
+        assert!(matches!(refused, Err(DecodeError::TooLarge { got: 3, max: 2 })));
+    }
+}
