@@ -42,10 +42,7 @@ impl Gateway {
         })?
     }
 
-    fn admit_blocking(
-        &self,
-        transaction: RpcTransaction,
-    ) -> Result<(Admitted, bool), SubmitError> {
+    fn admit_blocking(&self, transaction: RpcTransaction) -> Result<(Admitted, bool), SubmitError> {
         let transaction = Prepared::new(transaction, &self.chain)?;
         let view = self.board.view(&self.clock);
         if self.is_known(&view, &transaction)? {

@@ -6,7 +6,8 @@ use kraken_execution::{Changes, State};
 use kraken_storage::{Block, Error, ExecutedTransaction, Storage};
 use starknet_api::{
     block::{BlockHash, BlockInfo, BlockNumber},
-    state::ThinStateDiff,
+    core::ContractAddress,
+    state::{StorageKey, ThinStateDiff},
     transaction::TransactionHash,
 };
 
@@ -149,6 +150,35 @@ impl View {
             let changes = executed.flat_map(|block| &block.changes);
             changes.fold(State::new(base), |state, changes| state.with(Arc::clone(changes)))
         }))
+    }
+
+    /// The newest block up to `number` that changed a storage cell, `None` where nothing was ever
+    /// written.
+    ///
+    /// # Errors
+    /// If storage fails.
+    pub fn last_update_block(
+        &self,
+        number: BlockNumber,
+        contract: ContractAddress,
+        key: StorageKey,
+    ) -> Result<Option<BlockNumber>, Error> {
+        let Some(base) = self.storage.snapshot(number.min(self.parts.latest)) else {
+            return Ok(None);
+        };
+        let mut newest = base.last_update_block(contract, key)?;
+        let mut before = base.storage_at(contract, key)?;
+        // These are few. One that wrote a value and took it back has changed nothing.
+        for unsealed in self.unsealed().map(|block| block.info.block_number) {
+            let state = if unsealed <= number { self.state_at(unsealed)? } else { None };
+            let Some(state) = state else { break };
+            let after = state.storage_at(contract, key)?;
+            if after != before {
+                newest = Some(unsealed);
+            }
+            before = after;
+        }
+        Ok(newest)
     }
 
     /// What an unsealed block has changed so far.

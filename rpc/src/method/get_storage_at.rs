@@ -1,6 +1,5 @@
 //! `starknet_getStorageAt`.
 
-use kraken_sequencer::View;
 use serde::Serialize;
 use starknet_api::{
     block::BlockNumber,
@@ -12,7 +11,7 @@ use starknet_types_core::felt::Felt;
 use crate::{
     dispatch::Call,
     dto::{block_id::BlockId, flag::StorageFlag},
-    error::{Error, Internal},
+    error::Error,
     method::state_at,
 };
 
@@ -52,54 +51,14 @@ pub(crate) fn answer(call: &Call<'_>) -> Result<Stored, Error> {
     if !flags.contains(&StorageFlag::IncludeLastUpdateBlock) {
         return Ok(Stored::Value(value));
     }
-    let BlockNumber(number) = block_id.number(&call.view)?;
-    let read = |number| value_at(&call.view, number, contract, key);
-    Ok(Stored::Dated { value, last_update_block: last_update(number, value, read)? })
-}
-
-fn value_at(
-    view: &View,
-    number: u64,
-    contract: ContractAddress,
-    key: StorageKey,
-) -> Result<Felt, Error> {
-    let state = view.state_at(BlockNumber(number))?;
-    let state = state.ok_or(Internal::Broken { what: "a block has no state" })?;
-    Ok(state.storage_at(contract, key)?)
-}
-
-/// The first block of the stretch that ends with block `number` and holds `value` throughout.
-///
-/// A state diff leaves out what does not change a value, so that block wrote it. Reads one state
-/// after the other, backwards.
-fn last_update(
-    number: u64,
-    value: Felt,
-    read: impl Fn(u64) -> Result<Felt, Error>,
-) -> Result<u64, Error> {
-    for before in (0..number).rev() {
-        if read(before)? != value {
-            return Ok(before + 1);
-        }
-    }
-    Ok(0)
+    let newest = call.view.last_update_block(block_id.number(&call.view)?, contract, key)?;
+    let last_update_block = newest.map_or(0, |BlockNumber(number)| number);
+    Ok(Stored::Dated { value, last_update_block })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_last_update_is_where_the_value_begins() {
-        let history = [0, 0, 5, 5, 0, 5, 5].map(Felt::from);
-        let last = |number: usize| {
-            last_update(number as u64, history[number], |before| {
-                Ok(history[usize::try_from(before).expect("small")])
-            })
-            .expect("no error")
-        };
-        assert_eq!([0, 1, 2, 3, 4, 5, 6].map(last), [0, 0, 2, 2, 4, 5, 5]);
-    }
 
     #[test]
     fn a_dated_value_is_an_object() {
