@@ -1,6 +1,6 @@
 //! The thread that builds blocks: executes the order, one block after the other.
 //!
-//! [`rules`] says where blocks begin and end, [`derive`] what they know before they are executed;
+//! [`rules`] says where blocks begin and end, [`mod@derive`] what they know before they are executed;
 //! both are functions of the order. This file carries out: it keeps the execution engine busy, puts
 //! up what is executed as soon as it is, and hands finished blocks to the committer.
 

@@ -6,7 +6,7 @@
 //! ```
 //!
 //! Start reading at [`Sequencer`]. What is decided here is decided in functions of their inputs:
-//! [`pool`] (who goes next) and [`builder::rules`] (where a block ends); everything else carries out.
+//! `pool` (who goes next) and `builder::rules` (where a block ends); everything else carries out.
 
 mod board;
 mod builder;
