@@ -22,8 +22,9 @@ use crate::{
 /// Blocks of tables that stay in memory, over all tables.
 const CACHE_BYTES: u64 = 64 << 20;
 
-/// What all journals may take before idle tables are flushed to shorten them.
-const JOURNAL_BYTES_MAX: u64 = 128 << 20;
+/// What old journals may take before idle tables are flushed to drop them. The smallest that fjall
+/// takes: a start reads all journals.
+const JOURNAL_BYTES_MAX: u64 = 64 << 20;
 
 /// Fresh entries of one table that stay in memory.
 const MEMTABLE_BYTES: u64 = 8 << 20;
