@@ -20,6 +20,13 @@ use crate::{
 /// The seed of the accounts that the node funds and the suites use.
 const SEED: &str = "0";
 
+/// When the node makes blocks, in words and as arguments. The suites must hold in both ways: each
+/// hides mistakes that the other one shows.
+const WAYS: [(&str, &[&str]); 2] = [
+    ("a block for each transaction", &[]),
+    ("a block every half second", &["--block-generation-on", "0.5"]),
+];
+
 /// How long a node may take until it answers. The first start on a machine compiles the classes
 /// of the genesis, in a development build of ours.
 const START_TIMEOUT: Duration = Duration::from_secs(300);
@@ -30,19 +37,23 @@ const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 /// How much of the node's log is shown when something failed.
 const LOG_LINES_MAX: usize = 60;
 
-/// Builds and starts a node, runs all suites against it, and stops it.
+/// Builds a node, and for each way of making blocks starts it, runs all suites and stops it.
 pub(crate) fn run(profile: Profile) -> Result<()> {
     node_js::require()?;
     let suite = process::root().join("tests/clients/js");
     node_js::install(&suite)?;
     let program = process::build("kraken", profile)?;
 
-    let mut node = Node::start(&program)?;
-    let result = node.wait_until_alive().and_then(|()| starknet_js(&suite, &node));
-    if result.is_err() {
-        node.print_log_tail();
+    for (way, arguments) in WAYS {
+        println!("starting a node that makes {way}");
+        let mut node = Node::start(&program, arguments)?;
+        let result = node.wait_until_alive().and_then(|()| starknet_js(&suite, &node));
+        if result.is_err() {
+            node.print_log_tail();
+        }
+        result.with_context(|| format!("with {way}"))?;
     }
-    result
+    Ok(())
 }
 
 /// The suite for starknet.js.
@@ -83,7 +94,7 @@ struct Node {
 
 impl Node {
     /// Starts a development node on a free port, with its output in a file.
-    fn start(program: &Path) -> Result<Self> {
+    fn start(program: &Path, arguments: &[&str]) -> Result<Self> {
         let address = free_address()?;
         let log = process::scratch()?.join("clients-node.txt");
         let output =
@@ -94,10 +105,11 @@ impl Node {
         command
             .current_dir(process::root())
             .args(["dev", "--seed", SEED, "--host", "127.0.0.1", "--port", &port])
+            .args(arguments)
             .stdin(Stdio::null())
             .stdout(output)
             .stderr(errors);
-        println!("starting a node on {address}, log in {}", log.display());
+        println!("it listens on {address} and logs to {}", log.display());
         let child =
             command.spawn().with_context(|| format!("cannot start {}", program.display()))?;
         Ok(Self { child, address, log })

@@ -34,7 +34,8 @@ Commands:
                         cargo xtask test -p kraken-types
                         cargo xtask test -- merkle
   clients [--release]   Starts a node of its own on a free port and runs the client suites of
-                        tests/clients against it. Brings its npm packages itself. --release tests
+                        tests/clients against it, with a block for each transaction and again with
+                        a block every half second. Brings its npm packages itself. --release tests
                         the release build instead of the development build.
   contracts [--check]   Compiles contracts/src/*.cairo to contracts/compiled. --check compares
                         with what is committed instead of writing it.

@@ -12,51 +12,73 @@ import {
   succeeded,
 } from "./kraken.mjs";
 
-const TRANSACTIONS = 100;
-
 describe("a burst", () => {
   let provider;
-  let account;
 
   before(async () => {
     provider = await connect();
-    account = await fundedAccount(provider, 2);
   });
 
-  it(`takes ${TRANSACTIONS} transactions without waiting, and keeps their order`, async () => {
-    const recipient = stark.randomAddress();
-    const resourceBounds = await ampleBounds(provider);
-    const first = BigInt(await account.getNonce());
-
-    const hashes = [];
-    for (let index = 0; index < TRANSACTIONS; index += 1) {
-      const { transaction_hash: sent } = await account.execute(strkTransfer(recipient, 1n), {
-        nonce: first + BigInt(index),
-        resourceBounds,
-        tip: 0n,
-      });
-      hashes.push(sent);
-    }
-    assert.equal(new Set(hashes).size, TRANSACTIONS);
-
-    const places = [];
+  /** Requires that transactions are in the chain, in the order given. */
+  async function inOrder(hashes) {
+    assert.equal(new Set(hashes).size, hashes.length);
+    await succeeded(provider, hashes.at(-1));
     const blocks = new Map();
+    let earlier = [0, 0];
     for (const sent of hashes) {
-      const { block_number: number } = await succeeded(provider, sent);
+      const receipt = await provider.getTransactionReceipt(sent);
+      assert.ok(receipt.isSuccess(), `${sent} was reverted: ${receipt.revert_reason}`);
+      assert.equal(receipt.finality_status, "ACCEPTED_ON_L2");
+      const { block_number: number } = receipt;
       if (!blocks.has(number)) {
         blocks.set(number, (await provider.getBlockWithTxHashes(number)).transactions);
       }
       const index = blocks.get(number).findIndex((inBlock) => BigInt(inBlock) === BigInt(sent));
       assert.ok(index >= 0, `block ${number} holds ${sent}`);
-      places.push([number, index]);
+      const [block, place] = earlier;
+      const isLater = number > block || (number === block && index > place);
+      assert.ok(isLater, `${sent} comes after the one with the nonce before it`);
+      earlier = [number, index];
     }
-    for (let index = 1; index < TRANSACTIONS; index += 1) {
-      const [block, place] = places[index];
-      const [earlierBlock, earlierPlace] = places[index - 1];
-      const isLater = block > earlierBlock || (block === earlierBlock && place > earlierPlace);
-      assert.ok(isLater, `nonce ${first + BigInt(index)} comes after the one before it`);
+  }
+
+  it("of 100 transactions is taken without waiting and keeps its order", async () => {
+    const account = await fundedAccount(provider, 2);
+    const recipient = stark.randomAddress();
+    const resourceBounds = await ampleBounds(provider);
+    const first = BigInt(await account.getNonce());
+
+    const hashes = [];
+    for (let index = 0n; index < 100n; index += 1n) {
+      const { transaction_hash: sent } = await account.execute(strkTransfer(recipient, 1n), {
+        nonce: first + index,
+        resourceBounds,
+        tip: 0n,
+      });
+      hashes.push(sent);
     }
-    assert.equal(BigInt(await account.getNonce()), first + BigInt(TRANSACTIONS));
-    assert.equal(await strkBalance(provider, recipient), BigInt(TRANSACTIONS));
+    await inOrder(hashes);
+    assert.equal(BigInt(await account.getNonce()), first + 100n);
+    assert.equal(await strkBalance(provider, recipient), 100n);
+  });
+
+  it("that arrives in another order is put in order", async () => {
+    const account = await fundedAccount(provider, 3);
+    const recipient = stark.randomAddress();
+    const resourceBounds = await ampleBounds(provider);
+    const first = BigInt(await account.getNonce());
+
+    const hashes = [];
+    for (let index = 19n; index >= 0n; index -= 1n) {
+      const { transaction_hash: sent } = await account.execute(strkTransfer(recipient, 1n), {
+        nonce: first + index,
+        resourceBounds,
+        tip: 0n,
+      });
+      hashes.unshift(sent);
+    }
+    await inOrder(hashes);
+    assert.equal(BigInt(await account.getNonce()), first + 20n);
+    assert.equal(await strkBalance(provider, recipient), 20n);
   });
 });

@@ -36,6 +36,11 @@ describe("a contract", () => {
 
   const value = async (key, of = ledger) => BigInt(await of.value(key));
 
+  const slotOf = (key) => ec.starkCurve.pedersen(selector.getSelectorFromName("values"), key);
+
+  const stored = async (slot, block = "latest") =>
+    BigInt((await provider.getStorageAt(ledger.address, slot, block)).value);
+
   it("is declared", async () => {
     assert.equal(await provider.isClassDeclared({ classHash }), false);
     const estimate = await account.estimateDeclareFee({ contract, casm });
@@ -114,15 +119,18 @@ describe("a contract", () => {
 
   it("keeps what an invocation writes", async () => {
     const { transaction_hash: sent } = await ledger.invoke("add", ["0x61", 7]);
-    await succeeded(provider, sent);
+    const { block_number: block } = await succeeded(provider, sent);
     assert.equal(await value("0x61"), 7n);
     assert.equal(BigInt(await ledger.total()), OPENING_TOTAL + 7n);
 
-    const total = selector.getSelectorFromName("total");
-    const slot = ec.starkCurve.pedersen(selector.getSelectorFromName("values"), "0x61");
-    assert.equal(BigInt(await provider.getStorageAt(ledger.address, total)), OPENING_TOTAL + 7n);
-    assert.equal(BigInt(await provider.getStorageAt(ledger.address, slot)), 7n);
-    assert.equal(BigInt(await provider.getStorageAt(ledger.address, "0x123456")), 0n);
+    assert.equal(await stored(selector.getSelectorFromName("total")), OPENING_TOTAL + 7n);
+    assert.equal(await stored(slotOf("0x61")), 7n);
+    assert.equal(await stored("0x123456"), 0n, "what nobody wrote is zero");
+
+    const flags = ["INCLUDE_LAST_UPDATE_BLOCK"];
+    const slot = slotOf("0x61");
+    const dated = await provider.getStorageAt(ledger.address, slot, "latest", flags);
+    assert.equal(Number(dated.last_update_block), block);
   });
 
   it("is changed by several calls in one transaction", async () => {
@@ -230,11 +238,10 @@ describe("a contract", () => {
     const update = await provider.getStateUpdate(receipt.block_number);
     assert.equal(update.block_hash, receipt.block_hash);
     assert.equal(update.new_root, block.new_root);
-    const slot = ec.starkCurve.pedersen(selector.getSelectorFromName("values"), "0x66");
     const diff = update.state_diff.storage_diffs.find(({ address }) => {
       return BigInt(address) === BigInt(ledger.address);
     });
-    const entry = diff.storage_entries.find(({ key }) => BigInt(key) === BigInt(slot));
+    const entry = diff.storage_entries.find(({ key }) => BigInt(key) === BigInt(slotOf("0x66")));
     assert.equal(BigInt(entry.value), 9n);
     const parent = await provider.getStateUpdate(receipt.block_number - 1);
     assert.equal(update.old_root, parent.new_root, "the states are a chain");
@@ -243,10 +250,8 @@ describe("a contract", () => {
   it("can be read as it was", async () => {
     const { transaction_hash: sent } = await ledger.invoke("add", ["0x61", 100]);
     const { block_number: block } = await succeeded(provider, sent);
-    const slot = ec.starkCurve.pedersen(selector.getSelectorFromName("values"), "0x61");
-    const then = await provider.getStorageAt(ledger.address, slot, block - 1);
-    const now = await provider.getStorageAt(ledger.address, slot, block);
-    assert.deepEqual([BigInt(then), BigInt(now)], [7n, 107n]);
+    assert.equal(await stored(slotOf("0x61"), block - 1), 7n);
+    assert.equal(await stored(slotOf("0x61"), block), 107n);
 
     const call = ledger.populate("value", ["0x61"]);
     assert.deepEqual((await provider.callContract(call, block - 1)).map(BigInt), [7n]);

@@ -4,7 +4,10 @@
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { Account, RpcError, RpcProvider, json, num, uint256 } from "starknet";
+import { Account, RpcError, RpcProvider, json, logger, num, uint256 } from "starknet";
+
+// On a young chain there is no statistic of tips, of which it would warn at each transaction.
+logger.setLogLevel("ERROR");
 
 /** The node under test. */
 export const URL_OF_NODE = process.env.KRAKEN_URL ?? "http://127.0.0.1:5050";
