@@ -1,0 +1,4 @@
+//! What JSON-RPC serves, against the documents and the hashes of Starknet.
+
+mod answers;
+mod vectors;
