@@ -135,7 +135,23 @@ impl Display for Hex {
 
 #[cfg(test)]
 mod tests {
+    use kraken_execution::genesis::accounts;
+
     use super::*;
+    use crate::settings::ChainSettings;
+
+    #[test]
+    fn a_banner_tells_all_that_a_client_needs() {
+        let wishes = ChainSettings { accounts: Some(2), ..ChainSettings::default() };
+        let chain = Chain::new(&genesis::create(&wishes, 0, 1_000)).expect("own genesis");
+        let banner = Banner {
+            chain: &chain,
+            accounts: &accounts(0, 2),
+            address: SocketAddr::from(([0, 0, 0, 0], 5050)),
+            folder: Some(Path::new("chain")),
+        };
+        insta::assert_snapshot!(banner.to_string());
+    }
 
     #[test]
     fn a_felt_is_printed_with_all_its_digits() {

@@ -16,7 +16,7 @@ pub(crate) struct Progress {
 
 impl Progress {
     /// Work that takes less is not worth a line.
-    const PATIENCE: Duration = Duration::from_millis(300);
+    const PATIENCE: Duration = Duration::from_secs(1);
     /// Time between two lines of the log.
     const PAUSE: Duration = Duration::from_secs(2);
 
@@ -40,7 +40,7 @@ impl Progress {
             // Soon over.
         } else if self.told == self.started || Self::PAUSE < self.told.elapsed() {
             self.told = Instant::now();
-            tracing::info!("{}: {done} of {total} done {detail}", self.what);
+            tracing::info!("{}: {done} of {total} {detail}", self.what);
         }
     }
 }
