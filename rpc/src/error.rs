@@ -121,9 +121,6 @@ pub(crate) enum Error {
     #[error("Replacement transaction is underpriced")]
     ReplacementUnderpriced,
     /// See the specification.
-    #[error("Transaction fee below minimum")]
-    FeeBelowMinimum,
-    /// See the specification.
     #[error("The proof field in the invoke v3 transaction is invalid")]
     InvalidProof,
 }
@@ -194,7 +191,6 @@ impl From<SubmitError> for Error {
             SubmitError::Rejected(rejection) => rejection.into(),
             SubmitError::Duplicate => Self::DuplicateTransaction,
             SubmitError::ReplacementUnderpriced => Self::ReplacementUnderpriced,
-            SubmitError::FeeBelowMinimum { .. } => Self::FeeBelowMinimum,
             SubmitError::Full { .. } | SubmitError::Stopped => {
                 Self::Unexpected { reason: error.to_string() }
             }
@@ -274,7 +270,6 @@ impl Error {
             Self::UnsupportedClassVersion => 62,
             Self::Unexpected { .. } => 63,
             Self::ReplacementUnderpriced => 64,
-            Self::FeeBelowMinimum => 65,
             Self::InvalidProof => 69,
         }
     }
@@ -324,7 +319,6 @@ impl Error {
             | Self::UnsupportedVersion
             | Self::UnsupportedClassVersion
             | Self::ReplacementUnderpriced
-            | Self::FeeBelowMinimum
             | Self::InvalidProof => None,
         }
     }

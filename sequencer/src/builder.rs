@@ -19,9 +19,9 @@ use std::{
 
 use kraken_execution::{Chain, Executor, Fault, State};
 use kraken_storage::Storage;
-use kraken_types::{Commit, Cursor, Timestamp};
+use kraken_types::{Commit, CommitIndex, Cursor, Timestamp};
 use starknet_api::block::{BlockHash, BlockNumber};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::{
@@ -69,7 +69,17 @@ pub(crate) struct Builder {
     pub(crate) parent: Parent,
     /// The first place of the order that is in no block.
     pub(crate) from: Cursor,
+    /// Told once everything that an earlier run ordered is executed again.
+    pub(crate) caught_up: Option<CaughtUp>,
     pub(crate) shutdown: CancellationToken,
+}
+
+/// Who waits for the builder to be where an earlier run was.
+#[derive(Debug)]
+pub(crate) struct CaughtUp {
+    /// The last commit of the earlier run; `None` if there is none to execute again.
+    pub(crate) behind: Option<CommitIndex>,
+    pub(crate) told: oneshot::Sender<()>,
 }
 
 /// What the builder is at.
@@ -77,6 +87,8 @@ pub(crate) struct Builder {
 struct Work {
     line: Line,
     open: Option<OpenBlock>,
+    /// The newest commit in the line or behind it.
+    taken: Option<CommitIndex>,
 }
 
 impl Builder {
@@ -94,6 +106,7 @@ impl Builder {
             self.advance(&mut work)?;
             let is_idle = work.open.as_ref().is_none_or(OpenBlock::is_resolved);
             if is_idle {
+                self.tell_caught_up(&work);
                 match self.commits.blocking_recv() {
                     Some(commit) => self.take(&commit, &mut work)?,
                     None => return Ok(()),
@@ -105,6 +118,15 @@ impl Builder {
             }
         }
         Ok(())
+    }
+
+    /// Everything taken so far is executed.
+    fn tell_caught_up(&mut self, work: &Work) {
+        let is_there = |waiting: &mut CaughtUp| waiting.behind <= work.taken;
+        if let Some(waiting) = self.caught_up.take_if(is_there) {
+            // The one who waited may have given up.
+            let _ = waiting.told.send(());
+        }
     }
 
     /// A commit to look ahead to while results are out.
@@ -124,6 +146,7 @@ impl Builder {
             }
         }
         work.line.push(commit, payload, self.from);
+        work.taken = Some(commit.index);
         Ok(())
     }
 

@@ -15,9 +15,6 @@ pub enum SubmitError {
     /// Another transaction with this nonce is pending, and this one does not outbid it (code 64).
     #[error("replacement is underpriced")]
     ReplacementUnderpriced,
-    /// Bounds below the least the chain accepts (code 65).
-    #[error("fee is below the minimum: {reason}")]
-    FeeBelowMinimum { reason: String },
     /// Nobody's fault: try again.
     #[error("mempool is full at {pending} transactions")]
     Full { pending: usize },

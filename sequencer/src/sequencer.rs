@@ -18,13 +18,13 @@ use starknet_api::{
     rpc_transaction::RpcTransaction,
     transaction::TransactionHash,
 };
-use tokio::sync::{Notify, Semaphore, broadcast, mpsc, watch};
+use tokio::sync::{Notify, Semaphore, broadcast, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     DevControl, Event, Progress, StartError, SubmitError, View,
     board::Board,
-    builder::{Builder, Parent, Payloads, next_info, rules::Rules},
+    builder::{Builder, CaughtUp, Parent, Payloads, next_info, rules::Rules},
     clock::Clock,
     committer::{Committer, EXECUTED_MAX},
     gateway::Gateway,
@@ -95,7 +95,8 @@ pub struct Admitted {
 }
 
 impl Sequencer {
-    /// Starts all tasks on the current runtime. Block 0 exists in `storage` already.
+    /// Starts all tasks on the current runtime, and returns once what an earlier run ordered is
+    /// executed again, so that nothing it told of is missing. Block 0 exists in `storage` already.
     ///
     /// # Errors
     /// [`StartError`] if the logs cannot be read, or the genesis does not fit.
@@ -104,14 +105,16 @@ impl Sequencer {
         let (tip, recovered) = read_tip(&storage, &journal).await?;
         let (supervisor, remaining) = Supervisor::new();
         let parts = Parts::new(&config, &chain, &storage, &journal, &tip);
-        let close = parts.start(&supervisor, config.clone(), &tip, recovered)?;
+        let started = parts.start(&supervisor, config.clone(), &tip, recovered)?;
+        // Gone without a word means that a task ended; `stopped` says why.
+        let _ = started.caught_up.await;
 
         let is_dev = config.mode == Mode::Dev;
         let dev = DevControl {
             storage,
             board: Arc::clone(&parts.gateway.board),
             clock: Arc::clone(&parts.gateway.clock),
-            close,
+            close: started.close,
         };
         Ok(Self {
             settles: is_dev && chain.genesis().block.transactions_max == 1,
@@ -263,20 +266,21 @@ impl Parts {
         Self { chain: chain.clone(), storage: storage.clone(), journal: journal.clone(), gateway }
     }
 
-    /// Starts the tasks, last one first, and returns where to ask for the end of a block.
+    /// Starts the tasks, last one first.
     fn start(
         &self,
         supervisor: &Supervisor,
         config: Config,
         tip: &Block,
         recovered: Recovered,
-    ) -> Result<mpsc::Sender<tokio::sync::oneshot::Sender<kraken_types::CommitIndex>>, StartError>
-    {
+    ) -> Result<Started, StartError> {
         let (commits_in, commits) = mpsc::channel(QUEUE_MAX);
         let (requests_in, requests) = mpsc::channel(QUEUE_MAX);
         let (close_in, close) = mpsc::channel(QUEUE_MAX);
         let (wanted_in, wanted) = watch::channel(None);
         let executed_in = self.start_committer(supervisor, tip);
+        let (told, caught_up) = oneshot::channel();
+        let behind = recovered.commits.last().map(|commit| commit.index);
         let builder = Builder {
             chain: self.chain.clone(),
             rules: Rules::new(&self.chain.genesis().block),
@@ -292,6 +296,7 @@ impl Parts {
             wanted: wanted_in,
             parent: Parent::of(&tip.header),
             from: tip.executed_up_to,
+            caught_up: Some(CaughtUp { behind, told }),
             shutdown: supervisor.shutdown(),
         };
         supervisor.thread("builder", move || builder.run())?;
@@ -322,7 +327,7 @@ impl Parts {
             sequence: next_sequence,
         };
         supervisor.task("workers", workers.run(supervisor.shutdown()));
-        Ok(close_in)
+        Ok(Started { close: close_in, caught_up })
     }
 
     fn start_committer(
@@ -405,6 +410,14 @@ impl Parts {
         });
         Ok(id)
     }
+}
+
+/// What is left to do with tasks that run.
+struct Started {
+    /// Where to ask for the end of a block.
+    close: mpsc::Sender<oneshot::Sender<kraken_types::CommitIndex>>,
+    /// Resolves once what an earlier run ordered is executed again.
+    caught_up: oneshot::Receiver<()>,
 }
 
 /// The ends of the channels that ordering holds.

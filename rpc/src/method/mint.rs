@@ -57,7 +57,6 @@ pub(crate) async fn answer(call: &Call<'_>) -> Result<Minted, Error> {
         SubmitError::Rejected(_)
         | SubmitError::Duplicate
         | SubmitError::ReplacementUnderpriced
-        | SubmitError::FeeBelowMinimum { .. }
         | SubmitError::Full { .. }
         | SubmitError::Stopped => Error::Devnet { reason: format!("cannot mint: {error}") },
     })?;
