@@ -99,18 +99,14 @@ fn nothing_says_where_it_was_written() {
 }
 
 #[test]
-fn locked_packages_come_from_where_everybody_gets_them() {
+fn locked_packages_name_no_place_of_their_own() {
     let lock = read(&root().join("Cargo.lock"));
     for line in lock.lines().filter(|line| line.starts_with("source = ")) {
-        let registry = "source = \"registry+https://github.com/rust-lang/crates.io-index\"";
-        assert_eq!(line, registry);
+        assert!(line.starts_with("source = \"registry+"), "not from the registry: {line}");
     }
     for path in files(&["package-lock.json"]) {
-        for line in read(&path).lines().filter(|line| line.contains("\"resolved\":")) {
-            let address = line.split('"').nth(3).unwrap_or_default();
-            let is_public = address.starts_with("https://registry.npmjs.org/");
-            assert!(is_public, "{}: {address}", shown(&path));
-        }
+        let has_address = read(&path).lines().any(|line| line.contains("\"resolved\":"));
+        assert!(!has_address, "{} names where packages came from", shown(&path));
     }
 }
 
