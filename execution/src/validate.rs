@@ -15,7 +15,8 @@ use crate::{
     state::{Faults, Reader},
 };
 
-/// Whether the account accepts the transaction on this state: nonce (may be ahead), bounds, balance,
+/// Whether the account accepts the transaction on this state: nonce (may be ahead; how far is the
+/// pool's business), bounds, balance,
 /// and `__validate__` unless `skip_validate`. deploy_account and declare run whole.
 ///
 /// `info` is that of the block the transaction may get into. `skip_validate` is for an invoke whose
@@ -31,7 +32,7 @@ pub fn validate(
     skip_validate: bool,
 ) -> Result<Result<(), Rejection>, Fault> {
     let account_nonce = state.nonce(transaction.sender())?;
-    if let Err(rejection) = check_nonce(account_nonce, chain, transaction) {
+    if let Err(rejection) = check_nonce(account_nonce, transaction) {
         return Ok(Err(rejection));
     }
     let account = AccountTransaction {
@@ -60,21 +61,13 @@ pub fn validate(
     }
 }
 
-/// Blockifier takes any nonce from the account's on; so far ahead it would only fill the pool, and
-/// a deploy_account has no transactions before it to wait for.
-fn check_nonce(
-    account_nonce: Nonce,
-    chain: &Chain,
-    transaction: &Prepared,
-) -> Result<(), Rejection> {
+/// Any nonce from the account's on may come up, but a deploy_account has none before it to wait for.
+fn check_nonce(account_nonce: Nonce, transaction: &Prepared) -> Result<(), Rejection> {
     let (expected, got) = (account_nonce.0, transaction.nonce().0);
-    let ahead_max = chain.genesis().limits.nonce_ahead_max;
     let reason = if transaction.is_deploy_account() && got != Felt::ZERO {
         format!("nonce {got} of a deploy_account is not 0")
     } else if got < expected {
         format!("nonce {got} is below the account nonce {expected}")
-    } else if Felt::from(ahead_max) < got - expected {
-        format!("nonce {got} is more than {ahead_max} ahead of the account nonce {expected}")
     } else {
         return Ok(());
     };

@@ -45,11 +45,14 @@ impl Gateway {
     fn admit_blocking(&self, transaction: RpcTransaction) -> Result<(Admitted, bool), SubmitError> {
         let transaction = Prepared::new(transaction, &self.chain)?;
         let view = self.board.view(&self.clock);
-        if self.is_known(&view, &transaction)? {
+        let is_in_block = view.find_transaction(transaction.hash()).map_err(Fault::from)?.is_some();
+        if is_in_block {
             return Err(SubmitError::Duplicate);
         }
         let state = pre_confirmed_state(&view)?;
         let nonce = nonce_of(&state, &transaction)?;
+        // What costs nothing comes first; validation runs Cairo.
+        self.pool().admits(&transaction, nonce)?;
         let is_deploying = self.deploys_itself_first(&state, &transaction)?;
         let info = &view.pre_confirmed().info;
         validate(state, info, &self.chain, &transaction, is_deploying)??;
@@ -58,12 +61,6 @@ impl Gateway {
         let can_run = self.pool().insert(transaction, nonce, self.clock.now())?;
         self.arrived.notify_one();
         Ok((admitted, can_run))
-    }
-
-    fn is_known(&self, view: &View, transaction: &Prepared) -> Result<bool, SubmitError> {
-        let hash = transaction.hash();
-        let is_in_block = view.find_transaction(hash).map_err(Fault::from)?.is_some();
-        Ok(is_in_block || self.pool().contains(hash))
     }
 
     /// The account is not there yet, but its deploy_account is on the way: there is nobody to ask

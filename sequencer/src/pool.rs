@@ -99,47 +99,53 @@ impl Pool {
     /// Says whether it can run: `false` if nonces before it are missing.
     ///
     /// # Errors
-    /// [`SubmitError`] if it is known, its nonce is used up or too far ahead, it does not outbid the
-    /// one in its place, or the pool is full.
+    /// As [`Pool::admits`].
     pub(crate) fn insert(
         &mut self,
         transaction: Prepared,
         nonce: u64,
         now: Timestamp,
     ) -> Result<bool, SubmitError> {
-        let hash = transaction.hash();
-        if self.contains(hash) {
-            return Err(SubmitError::Duplicate);
-        }
-        let sender = transaction.sender();
-        let next = self.accounts.get(&sender).map_or(nonce, |account| account.next(nonce));
-        let contiguous =
-            self.accounts.get(&sender).map_or(next, |account| account.contiguous_end(next));
-        let got = nonce_number(&transaction);
-        check_nonce(got, next, contiguous, self.config.nonce_ahead_max)?;
+        let can_run = self.admits(&transaction, nonce)?;
+        let (hash, sender, got) =
+            (transaction.hash(), transaction.sender(), nonce_number(&transaction));
         let replaced = self.accounts.get(&sender).and_then(|account| account.waiting_at(got));
-        match replaced {
-            Some(old) if !outbids(&transaction, old) => {
-                return Err(SubmitError::ReplacementUnderpriced);
-            }
-            Some(old) => {
-                let old = old.hash();
-                self.drop_as(sender, old, "replaced by a transaction that pays more");
-            }
-            None if self.config.transactions_max <= self.known.len() => {
-                return Err(SubmitError::Full { pending: self.known.len() });
-            }
-            None => {}
+        if let Some(old) = replaced.map(Prepared::hash) {
+            self.drop_as(sender, old, "replaced by a transaction that pays more");
         }
         self.forget_rejection(hash);
         self.known.insert(hash, Stage::Waiting);
         let account = self.accounts.entry(sender).or_default();
         account.executed(nonce);
         account.wait(got, transaction, now);
-        if got == next {
+        if got == account.next(nonce) {
             self.ready.push_back(sender);
         }
-        Ok(got <= contiguous)
+        Ok(can_run)
+    }
+
+    /// Whether [`Pool::insert`] would take this transaction, and whether it could run. Costs next to
+    /// nothing, so it is asked before checks that run Cairo.
+    ///
+    /// # Errors
+    /// [`SubmitError`] if it is known, its nonce is used up or too far ahead of those that are here,
+    /// it does not outbid the one in its place, or the pool is full.
+    pub(crate) fn admits(&self, transaction: &Prepared, nonce: u64) -> Result<bool, SubmitError> {
+        if self.contains(transaction.hash()) {
+            return Err(SubmitError::Duplicate);
+        }
+        let account = self.accounts.get(&transaction.sender());
+        let next = account.map_or(nonce, |account| account.next(nonce));
+        let contiguous = account.map_or(next, |account| account.contiguous_end(next));
+        let got = nonce_number(transaction);
+        check_nonce(got, next, contiguous, self.config.nonce_ahead_max)?;
+        match account.and_then(|account| account.waiting_at(got)) {
+            Some(old) if !outbids(transaction, old) => Err(SubmitError::ReplacementUnderpriced),
+            None if self.config.transactions_max <= self.known.len() => {
+                Err(SubmitError::Full { pending: self.known.len() })
+            }
+            Some(_) | None => Ok(got <= contiguous),
+        }
     }
 
     /// The next transactions, at most `count_max`; they are under way from now on.

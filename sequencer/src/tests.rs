@@ -147,6 +147,26 @@ async fn on_demand_the_open_block_shows_what_is_executed_until_it_is_closed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn one_account_may_send_far_more_than_it_may_be_ahead() {
+    let on_demand = genesis(|genesis| {
+        genesis.block.transactions_max = 1_000;
+        genesis.limits.nonce_ahead_max = 3;
+    });
+    let node = start(&on_demand, None).await;
+    let gap = testing::transfer(&node.chain, &account(0), 4, nobody(0), 1);
+    let refused = node.sequencer.submit(gap).await.expect_err("four ahead of what is here");
+    assert!(matches!(refused, SubmitError::Rejected(rejection)
+        if rejection.kind == kraken_execution::RejectionKind::InvalidNonce));
+    for nonce in 0..30 {
+        node.transfer(0, nonce).await;
+    }
+    node.close().await;
+    let block = node.storage.block(BlockNumber(1)).expect("readable").expect("there");
+    assert_eq!(block.transactions.len(), 30);
+    node.sequencer.shut_down().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn intervals_make_blocks_with_and_without_transactions() {
     let interval = genesis(|genesis| {
         genesis.block.transactions_max = 1_000;
