@@ -10,12 +10,7 @@ mod payload;
 mod progress;
 pub(crate) mod rules;
 
-use std::{
-    collections::VecDeque,
-    sync::{Arc, Mutex},
-    thread,
-    time::Duration,
-};
+use std::{collections::VecDeque, sync::Arc, thread, time::Duration};
 
 use kraken_execution::{Chain, Executor, Fault, State};
 use kraken_storage::Storage;
@@ -34,7 +29,8 @@ use self::{
     rules::{Decision, Rules},
 };
 use crate::{
-    UnsealedBlock, board::Board, clock::Clock, committer::Executed, pool::Pool, supervisor::Ended,
+    UnsealedBlock, board::Board, clock::Clock, committer::Executed, pool::SharedPool,
+    supervisor::Ended,
 };
 
 /// How many steps of the order may wait here before no further commit is taken.
@@ -55,7 +51,7 @@ pub(crate) struct Builder {
     pub(crate) storage: Storage,
     pub(crate) board: Arc<Board>,
     pub(crate) clock: Arc<Clock>,
-    pub(crate) pool: Arc<Mutex<Pool>>,
+    pub(crate) pool: SharedPool,
     /// Told when an outcome may have made another transaction ready.
     pub(crate) arrived: Arc<tokio::sync::Notify>,
     pub(crate) payloads: Payloads,
@@ -140,7 +136,7 @@ impl Builder {
     fn take(&mut self, commit: &Commit, work: &mut Work) -> Result<(), Ended> {
         let payload = self.payloads.of(commit).map_err(|error| failed(&error))?;
         {
-            let mut pool = lock(&self.pool);
+            let mut pool = self.pool.lock();
             for transaction in payload.iter().flatten() {
                 pool.ordered(transaction.hash());
             }
@@ -233,7 +229,7 @@ impl Builder {
     fn report(&mut self, steps: &[(Step, progress::Result)]) {
         {
             let now = self.clock.now();
-            let mut pool = lock(&self.pool);
+            let mut pool = self.pool.lock();
             for (step, result) in steps {
                 let Some(transaction) = &step.transaction else {
                     continue;
@@ -305,8 +301,4 @@ impl Builder {
 
 fn failed(error: &dyn std::error::Error) -> Ended {
     Ended::failed("builder", error)
-}
-
-fn lock(pool: &Mutex<Pool>) -> std::sync::MutexGuard<'_, Pool> {
-    pool.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }

@@ -4,10 +4,7 @@
 
 mod seal;
 
-use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::Instant,
-};
+use std::{sync::Arc, time::Instant};
 
 use kraken_execution::{Chain, Changes, genesis::GenesisState};
 use kraken_storage::{Class, ExecutedTransaction, Header, Storage, trie};
@@ -16,7 +13,7 @@ use starknet_api::{block::BlockInfo, core::ClassHash, state::ThinStateDiff};
 use tokio::sync::mpsc;
 
 use crate::{
-    StartError, UnsealedBlock, board::Board, journal::Journal, pool::Pool, supervisor::Ended,
+    StartError, UnsealedBlock, board::Board, journal::Journal, pool::SharedPool, supervisor::Ended,
 };
 
 /// How many executed blocks may wait to become durable; with the one in hand this stays below the
@@ -55,7 +52,7 @@ impl Executed {
 pub(crate) struct Committer {
     pub(crate) storage: Storage,
     pub(crate) board: Arc<Board>,
-    pub(crate) pool: Arc<Mutex<Pool>>,
+    pub(crate) pool: SharedPool,
     pub(crate) journal: Journal,
     /// From the builder.
     pub(crate) executed: mpsc::Receiver<Executed>,
@@ -91,10 +88,7 @@ impl Committer {
 
         let number = block.header.number();
         self.board.sealed(number);
-        self.pool
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .sealed(block.transactions.iter().map(|executed| executed.hash));
+        self.pool.lock().sealed(block.transactions.iter().map(|executed| executed.hash));
         tracing::info!(
             block = number.0,
             transactions = block.transactions.len(),

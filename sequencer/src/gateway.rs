@@ -2,13 +2,13 @@
 
 mod stateless;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use kraken_execution::{Chain, Fault, Prepared, State, validate};
 use starknet_api::rpc_transaction::RpcTransaction;
 use tokio::sync::{Notify, Semaphore};
 
-use crate::{Admitted, SubmitError, View, board::Board, clock::Clock, pool::Pool};
+use crate::{Admitted, SubmitError, View, board::Board, clock::Clock, pool::SharedPool};
 
 /// The way in. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -16,7 +16,7 @@ pub(crate) struct Gateway {
     pub(crate) chain: Chain,
     pub(crate) board: Arc<Board>,
     pub(crate) clock: Arc<Clock>,
-    pub(crate) pool: Arc<Mutex<Pool>>,
+    pub(crate) pool: SharedPool,
     /// Told when the pool has something new.
     pub(crate) arrived: Arc<Notify>,
     /// How many checks may run at a time; they cost Cairo.
@@ -52,13 +52,13 @@ impl Gateway {
         let state = pre_confirmed_state(&view)?;
         let nonce = nonce_of(&state, &transaction)?;
         // What costs nothing comes first; validation runs Cairo.
-        self.pool().admits(&transaction, nonce)?;
+        self.pool.lock().admits(&transaction, nonce)?;
         let is_deploying = self.deploys_itself_first(&state, &transaction)?;
         let info = &view.pre_confirmed().info;
         validate(state, info, &self.chain, &transaction, is_deploying)??;
 
         let admitted = admitted(&transaction);
-        let can_run = self.pool().insert(transaction, nonce, self.clock.now())?;
+        let can_run = self.pool.lock().insert(transaction, nonce, self.clock.now())?;
         self.arrived.notify_one();
         Ok((admitted, can_run))
     }
@@ -72,11 +72,7 @@ impl Gateway {
     ) -> Result<bool, SubmitError> {
         let sender = transaction.sender();
         let is_absent = state.class_hash_at(sender).map_err(Fault::from)?.is_none();
-        Ok(is_absent && !transaction.is_deploy_account() && self.pool().has_pending(sender))
-    }
-
-    fn pool(&self) -> MutexGuard<'_, Pool> {
-        self.pool.lock().unwrap_or_else(PoisonError::into_inner)
+        Ok(is_absent && !transaction.is_deploy_account() && self.pool.lock().has_pending(sender))
     }
 }
 

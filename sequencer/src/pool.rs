@@ -8,6 +8,7 @@ mod accounts;
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -62,6 +63,22 @@ pub(crate) struct Pool {
     rejected: HashMap<TransactionHash, String>,
     rejected_order: VecDeque<TransactionHash>,
     settling: HashMap<TransactionHash, Vec<oneshot::Sender<Settled>>>,
+}
+
+/// The pool as the tasks share it. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct SharedPool(Arc<Mutex<Pool>>);
+
+impl SharedPool {
+    /// Starts empty.
+    pub(crate) fn new(config: Config) -> Self {
+        Self(Arc::new(Mutex::new(Pool::new(config))))
+    }
+
+    /// The pool, for one short look or change.
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Pool> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

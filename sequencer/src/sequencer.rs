@@ -1,7 +1,7 @@
 //! The door of this room.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -30,7 +30,7 @@ use crate::{
     gateway::Gateway,
     journal::Journal,
     ordering::{Ordering, Request},
-    pool::{self, Pool},
+    pool::{self, SharedPool},
     recovery::{Recovered, recover},
     supervisor::{Remaining, Supervisor},
     workers::Workers,
@@ -154,7 +154,7 @@ impl Sequencer {
 
     /// Waits until the transaction is in a durable block.
     async fn settle(&self, hash: TransactionHash) -> Result<(), SubmitError> {
-        let settled = self.pool().settled(hash);
+        let settled = self.gateway.pool.lock().settled(hash);
         // It may have been faster than we were.
         let is_durable = |view: &View| {
             let found = view.find_transaction(hash);
@@ -164,7 +164,7 @@ impl Sequencer {
             return Ok(());
         }
         let result = tokio::time::timeout(SETTLE_WITHIN, settled).await;
-        self.pool().unsettle(hash);
+        self.gateway.pool.lock().unsettle(hash);
         match result {
             Ok(Ok(settled)) => settled.map_err(SubmitError::Rejected),
             Ok(Err(_)) => Err(SubmitError::Stopped),
@@ -175,12 +175,12 @@ impl Sequencer {
 
     /// How far a transaction has come that is in no block; `None` if it is not known.
     pub fn progress(&self, hash: TransactionHash) -> Option<Progress> {
-        self.pool().progress(hash)
+        self.gateway.pool.lock().progress(hash)
     }
 
     /// How many transactions wait or are under way.
     pub fn pending(&self) -> usize {
-        self.pool().pending()
+        self.gateway.pool.lock().pending()
     }
 
     /// What happens from now on.
@@ -205,10 +205,6 @@ impl Sequencer {
         if let Some(remaining) = remaining {
             remaining.none().await;
         }
-    }
-
-    fn pool(&self) -> MutexGuard<'_, Pool> {
-        self.gateway.pool.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -250,7 +246,7 @@ impl Parts {
             let _ = clock.stamp();
         }
         let next = next_info(chain, Parent::of(&tip.header), Timestamp::ZERO);
-        let pool = Pool::new(pool::Config {
+        let pool = SharedPool::new(pool::Config {
             transactions_max: config.pool_transactions_max,
             time_to_live: config.pool_time_to_live,
             nonce_ahead_max: chain.genesis().limits.nonce_ahead_max,
@@ -259,7 +255,7 @@ impl Parts {
             chain: chain.clone(),
             board: Arc::new(Board::new(storage.clone(), tip.header.number(), next)),
             clock: Arc::new(clock),
-            pool: Arc::new(Mutex::new(pool)),
+            pool,
             arrived: Arc::new(Notify::new()),
             permits: Arc::new(Semaphore::new(config.gateway_concurrency)),
         };
@@ -288,7 +284,7 @@ impl Parts {
             storage: self.storage.clone(),
             board: Arc::clone(&self.gateway.board),
             clock: Arc::clone(&self.gateway.clock),
-            pool: Arc::clone(&self.gateway.pool),
+            pool: self.gateway.pool.clone(),
             arrived: Arc::clone(&self.gateway.arrived),
             payloads: Payloads { chain: self.chain.clone(), journal: self.journal.clone() },
             commits,
@@ -317,7 +313,7 @@ impl Parts {
             packer::Config { batch_bytes_max: BATCH_BYTES_MAX / 2, batch_age_max: Duration::ZERO };
         let workers = Workers {
             packer: Packer::new(packer),
-            pool: Arc::clone(&self.gateway.pool),
+            pool: self.gateway.pool.clone(),
             arrived: Arc::clone(&self.gateway.arrived),
             close,
             journal: self.journal.clone(),
@@ -339,7 +335,7 @@ impl Parts {
         let committer = Committer {
             storage: self.storage.clone(),
             board: Arc::clone(&self.gateway.board),
-            pool: Arc::clone(&self.gateway.pool),
+            pool: self.gateway.pool.clone(),
             journal: self.journal.clone(),
             executed,
             parent: tip.header.clone(),

@@ -1,9 +1,6 @@
 //! The task that packs: takes what is ready from the pool and makes durable batches of it.
 
-use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use kraken_execution::Prepared;
@@ -13,7 +10,9 @@ use kraken_types::{Batch, BatchRef, Epoch, ValidatorId, WorkerId};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use crate::{clock::Clock, journal::Journal, ordering::Request, pool::Pool, supervisor::Ended};
+use crate::{
+    clock::Clock, journal::Journal, ordering::Request, pool::SharedPool, supervisor::Ended,
+};
 
 /// How many transactions are taken from the pool at a time.
 const TAKEN_MAX: usize = 1_024;
@@ -27,7 +26,7 @@ pub(crate) struct Workers {
     /// Decides.
     pub(crate) packer: Packer,
     /// Where transactions come from.
-    pub(crate) pool: Arc<Mutex<Pool>>,
+    pub(crate) pool: SharedPool,
     /// Says that the pool has something.
     pub(crate) arrived: Arc<Notify>,
     /// Someone wants everything that is ready to be ordered, and then the block to end.
@@ -73,7 +72,7 @@ impl Workers {
                     self.send(Request::CloseBlock(reply)).await?;
                 }
                 Happened::Expire => {
-                    self.pool().expire(self.clock.now());
+                    self.pool.lock().expire(self.clock.now());
                     // Whatever became ready by an outcome is picked up here at the latest.
                     self.pack_all().await?;
                 }
@@ -85,7 +84,7 @@ impl Workers {
     /// grow with the load and a lone transaction does not wait.
     async fn pack_all(&mut self) -> Result<(), Ended> {
         loop {
-            let ready = self.pool().take_ready(TAKEN_MAX);
+            let ready = self.pool.lock().take_ready(TAKEN_MAX);
             if ready.is_empty() {
                 return Ok(());
             }
@@ -138,9 +137,5 @@ impl Workers {
 
     async fn send(&self, request: Request) -> Result<(), Ended> {
         self.ordering.send(request).await.map_err(|_| Ended::gone("workers", "ordering"))
-    }
-
-    fn pool(&self) -> MutexGuard<'_, Pool> {
-        self.pool.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -7,7 +7,7 @@ use kraken_types::{Genesis, Signer};
 use starknet_api::{
     block::{BlockHash, BlockInfo, BlockNumber},
     core::{ClassHash, ContractAddress},
-    rpc_transaction::RpcTransaction,
+    rpc_transaction::{RpcInvokeTransaction, RpcInvokeTransactionV3, RpcTransaction},
     state::SierraContractClass,
 };
 use starknet_types_core::felt::Felt;
@@ -145,4 +145,15 @@ pub(crate) fn metered_account_class() -> &'static (ClassHash, SierraClass) {
         let class = compile(sierra, &limits).expect("Sierra 1.6 is Sierra 1.7");
         (class.sierra.calculate_class_hash(), class)
     })
+}
+
+/// The same transaction with fields that its signature no longer covers.
+pub(crate) fn change_invoke(
+    mut transaction: RpcTransaction,
+    change: impl FnOnce(&mut RpcInvokeTransactionV3),
+) -> RpcTransaction {
+    if let RpcTransaction::Invoke(RpcInvokeTransaction::V3(invoke)) = &mut transaction {
+        change(invoke);
+    }
+    transaction
 }

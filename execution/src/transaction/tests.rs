@@ -2,7 +2,7 @@
 
 use starknet_api::{
     core::CompiledClassHash,
-    rpc_transaction::{RpcDeclareTransaction, RpcInvokeTransaction},
+    rpc_transaction::RpcDeclareTransaction,
     transaction::{
         TransactionExecutionStatus, TransactionHasher, TransactionVersion, fields::ProofFacts,
     },
@@ -18,16 +18,6 @@ use crate::{
 
 fn refused(world: &World, transaction: RpcTransaction) -> RejectionKind {
     Prepared::new(transaction, &world.chain).expect_err("it is over a limit").kind
-}
-
-fn change_invoke(
-    mut transaction: RpcTransaction,
-    change: impl FnOnce(&mut starknet_api::rpc_transaction::RpcInvokeTransactionV3),
-) -> RpcTransaction {
-    if let RpcTransaction::Invoke(RpcInvokeTransaction::V3(invoke)) = &mut transaction {
-        change(invoke);
-    }
-    transaction
 }
 
 #[test]

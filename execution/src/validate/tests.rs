@@ -21,17 +21,6 @@ fn verdict(world: &World, transaction: RpcTransaction) -> Result<(), RejectionKi
         .map_err(|rejection| rejection.kind)
 }
 
-fn with_invoke(
-    mut transaction: RpcTransaction,
-    change: impl FnOnce(&mut starknet_api::rpc_transaction::RpcInvokeTransactionV3),
-) -> RpcTransaction {
-    use starknet_api::rpc_transaction::RpcInvokeTransaction;
-    if let RpcTransaction::Invoke(RpcInvokeTransaction::V3(invoke)) = &mut transaction {
-        change(invoke);
-    }
-    transaction
-}
-
 #[test]
 fn a_good_transaction_passes_also_with_a_nonce_ahead() {
     let world = World::new();
@@ -51,9 +40,9 @@ fn a_nonce_may_not_be_used() {
 fn bounds_must_cover_prices_and_the_least_gas() {
     let world = World::new();
     let transfer = || world.transfer(0, 0, 1, 5);
-    let zero = with_invoke(transfer(), |invoke| invoke.resource_bounds = Default::default());
+    let zero = change_invoke(transfer(), |invoke| invoke.resource_bounds = Default::default());
     assert_eq!(verdict(&world, zero), Err(RejectionKind::InsufficientResources));
-    let cheap = with_invoke(transfer(), |invoke| {
+    let cheap = change_invoke(transfer(), |invoke| {
         invoke.resource_bounds.l1_gas.max_price_per_unit.0 = PRICE - 1;
     });
     assert_eq!(verdict(&world, cheap), Err(RejectionKind::InsufficientResources));
@@ -71,7 +60,7 @@ fn bounds_must_cover_prices_and_the_least_gas() {
 #[test]
 fn the_account_must_hold_what_the_bounds_come_to() {
     let world = World::new();
-    let dear = with_invoke(world.transfer(0, 0, 1, 5), |invoke| {
+    let dear = change_invoke(world.transfer(0, 0, 1, 5), |invoke| {
         invoke.resource_bounds.l2_gas.max_price_per_unit.0 = 10_u128.pow(13);
     });
     assert_eq!(verdict(&world, dear), Err(RejectionKind::InsufficientBalance));
@@ -80,7 +69,7 @@ fn the_account_must_hold_what_the_bounds_come_to() {
 #[test]
 fn the_signature_must_be_the_accounts() {
     let world = World::new();
-    let forged = with_invoke(world.transfer(0, 0, 1, 5), |invoke| {
+    let forged = change_invoke(world.transfer(0, 0, 1, 5), |invoke| {
         invoke.signature = TransactionSignature(vec![Felt::ONE, Felt::TWO].into());
     });
     assert_eq!(verdict(&world, forged), Err(RejectionKind::ValidationFailure));
