@@ -1,13 +1,16 @@
-//! Certificates: a header that a quorum vouches for.
+//! Votes and certificates: a header that a quorum vouches for.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, io, sync::Arc};
 
 use borsh::{BorshDeserialize, BorshSerialize};
 
-use crate::{Committee, Digest, Header, HeaderDigest, Signature, Signer, Stake, ValidatorId};
+use crate::{
+    Committee, Digest, Header, HeaderDigest, HeaderError, Identity, Signature, SignedHeader,
+    Signers, Stake, ValidatorId, Verified, Verify, header,
+};
 
-/// A validator's word that it holds the payload of a header and voted for no other one of that
-/// author and round.
+/// A validator's word that it holds a header's payload and ancestors, and voted for no other header
+/// of that author and round.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct Vote {
     /// Who votes.
@@ -18,10 +21,19 @@ pub struct Vote {
     pub signature: Signature,
 }
 
+/// The signature of a vote is not the voter's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the vote is not validator {voter}'s")]
+pub struct VoteError {
+    /// Who is said to have voted.
+    pub voter: ValidatorId,
+}
+
 impl Vote {
     /// Votes for a header.
-    pub fn new(voter: ValidatorId, header: HeaderDigest, signer: &Signer) -> Self {
-        Self { voter, header, signature: signer.sign(&Self::signed(header)) }
+    pub fn sign(header: HeaderDigest, identity: &Identity) -> Verified<Self> {
+        let signature = identity.signer.sign(&Self::signed(header));
+        Verified::made_here(Self { voter: identity.id, header, signature })
     }
 
     /// What a voter signs. The header's digest covers chain and epoch.
@@ -30,33 +42,42 @@ impl Vote {
     }
 }
 
+impl Verify for Vote {
+    type Error = VoteError;
+
+    fn verify(&self, committee: &Committee) -> Result<(), VoteError> {
+        let is_signed =
+            committee.has_signed(self.voter, &Self::signed(self.header), &self.signature);
+        is_signed.then_some(()).ok_or(VoteError { voter: self.voter })
+    }
+}
+
 /// A header and a quorum of votes for it: proof that its payload can be had.
 ///
-/// Its identity is that of its header; two certificates of one header are the same certificate. It
-/// is made by [`Certificate::new`] only, which checks every vote. Cheap to clone.
+/// Its identity is that of its header; two certificates of one header are the same certificate.
+/// Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Certificate {
     header: Arc<Header>,
     digest: HeaderDigest,
-    votes: Arc<[Vote]>,
+    signers: Signers,
+    /// In the order of the signers.
+    signatures: Arc<[Signature]>,
 }
 
-/// Why a header and votes are no certificate.
+/// Why a header and signatures are no certificate.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[expect(missing_docs, reason = "each message names its fields")]
 pub enum CertificateError {
-    /// The header belongs to another epoch.
-    #[error("the header is of another epoch")]
-    WrongEpoch,
-    /// The author or a voter is not in the committee.
+    /// There cannot be such a header.
+    #[error("a certificate of an impossible header")]
+    Header(#[source] HeaderError),
+    /// A signer is not in the committee.
     #[error("validator {id} is not in the committee")]
     Stranger { id: ValidatorId },
-    /// Votes must be in the order of the voters, each once.
-    #[error("the votes are not in strictly ascending order of voters")]
-    Unsorted,
-    /// A vote for something else.
-    #[error("validator {id} voted for another header")]
-    OtherHeader { id: ValidatorId },
+    /// One signature for each signer.
+    #[error("{signatures} signatures of {signers} signers")]
+    Mismatch { signers: usize, signatures: usize },
     /// A signature that does not hold.
     #[error("the vote of validator {id} has an invalid signature")]
     BadSignature { id: ValidatorId },
@@ -66,43 +87,26 @@ pub enum CertificateError {
 }
 
 impl Certificate {
-    /// Checks votes, which must be sorted by voter, and makes the certificate.
-    ///
-    /// # Errors
-    /// [`CertificateError`] names the first thing that is wrong.
-    pub fn new(
-        header: Header,
-        votes: Vec<Vote>,
+    /// Puts checked votes for a checked header together; `None` while they are no quorum. Votes
+    /// for something else do not count.
+    pub fn assemble(
+        header: &Verified<SignedHeader>,
+        votes: &BTreeMap<ValidatorId, Verified<Vote>>,
         committee: &Committee,
-    ) -> Result<Self, CertificateError> {
-        if header.epoch != committee.epoch() {
-            return Err(CertificateError::WrongEpoch);
+    ) -> Option<Verified<Self>> {
+        let fitting = votes.iter().filter(|(_, vote)| vote.header == header.digest());
+        let (signers, signatures): (Vec<_>, Vec<_>) =
+            fitting.map(|(voter, vote)| (*voter, vote.signature)).unzip();
+        let signers: Signers = signers.into_iter().collect();
+        if committee.stake_of(&signers) < committee.quorum() {
+            return None;
         }
-        if committee.get(header.author).is_none() {
-            return Err(CertificateError::Stranger { id: header.author });
-        }
-        if !votes.is_sorted_by(|left, right| left.voter < right.voter) {
-            return Err(CertificateError::Unsorted);
-        }
-        let digest = header.digest();
-        let signed = Vote::signed(digest);
-        let mut stake = 0;
-        for vote in &votes {
-            let id = vote.voter;
-            let voter = committee.get(id).ok_or(CertificateError::Stranger { id })?;
-            if vote.header != digest {
-                return Err(CertificateError::OtherHeader { id });
-            }
-            voter
-                .key
-                .verify(&signed, &vote.signature)
-                .map_err(|_| CertificateError::BadSignature { id })?;
-            stake += voter.stake;
-        }
-        if stake < committee.quorum() {
-            return Err(CertificateError::NoQuorum { got: stake, quorum: committee.quorum() });
-        }
-        Ok(Self { header: Arc::new(header), digest, votes: votes.into() })
+        Some(Verified::made_here(Self {
+            header: header.shared(),
+            digest: header.digest(),
+            signers,
+            signatures: signatures.into(),
+        }))
     }
 
     /// What was certified.
@@ -115,9 +119,33 @@ impl Certificate {
         self.digest
     }
 
-    /// The proof.
-    pub fn votes(&self) -> &[Vote] {
-        &self.votes
+    /// Who vouches for it: they hold its payload and its ancestors.
+    pub fn signers(&self) -> &Signers {
+        &self.signers
+    }
+}
+
+impl Verify for Certificate {
+    type Error = CertificateError;
+
+    fn verify(&self, committee: &Committee) -> Result<(), CertificateError> {
+        header::check(&self.header, committee).map_err(CertificateError::Header)?;
+        let (signers, signatures) = (self.signers.len(), self.signatures.len());
+        if signers != signatures {
+            return Err(CertificateError::Mismatch { signers, signatures });
+        }
+        if let Some(id) = self.signers.iter().find(|id| committee.get(*id).is_none()) {
+            return Err(CertificateError::Stranger { id });
+        }
+        let got = committee.stake_of(&self.signers);
+        if got < committee.quorum() {
+            return Err(CertificateError::NoQuorum { got, quorum: committee.quorum() });
+        }
+        let signed = Vote::signed(self.digest);
+        let claims = self.signers.iter().zip(self.signatures.iter());
+        committee
+            .verify_all(claims.map(|(id, signature)| (id, signed, *signature)))
+            .map_err(|id| CertificateError::BadSignature { id })
     }
 }
 
@@ -129,77 +157,84 @@ impl PartialEq for Certificate {
 
 impl Eq for Certificate {}
 
+impl BorshSerialize for Certificate {
+    fn serialize<W: io::Write>(&self, writer: &mut W) -> io::Result<()> {
+        self.header.serialize(writer)?;
+        self.signers.serialize(writer)?;
+        self.signatures.as_ref().serialize(writer)
+    }
+}
+
+impl BorshDeserialize for Certificate {
+    /// Computes the digest, which is not sent.
+    fn deserialize_reader<R: io::Read>(reader: &mut R) -> io::Result<Self> {
+        let header = Header::deserialize_reader(reader)?;
+        let digest = header.digest();
+        let signers = Signers::deserialize_reader(reader)?;
+        let signatures = Vec::<Signature>::deserialize_reader(reader)?;
+        Ok(Self { header: Arc::new(header), digest, signers, signatures: signatures.into() })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Epoch, Round, Timestamp, Validator};
+    use crate::{
+        codec::{self, CERTIFICATE_BYTES_MAX},
+        testing::{committee, header, identity},
+    };
 
-    fn signers() -> Vec<Signer> {
-        (1..=4).map(|seed| Signer::from_seed([seed; 32])).collect()
-    }
-
-    fn committee() -> Committee {
-        let member = |signer: &Signer| Validator { key: signer.public_key(), stake: 1 };
-        Committee::new(Epoch(0), signers().iter().map(member).collect()).expect("valid")
-    }
-
-    fn header() -> Header {
-        Header {
-            genesis: Digest::default(),
-            epoch: Epoch(0),
-            author: ValidatorId(0),
-            round: Round(1),
-            created_at: Timestamp::ZERO,
-            batches: Vec::new(),
-            parents: Vec::new(),
-            close_block: false,
-        }
-    }
-
-    fn votes(voters: &[u16]) -> Vec<Vote> {
-        let signers = signers();
-        let vote = |&id: &u16| {
-            Vote::new(ValidatorId(id), header().digest(), &signers[usize::from(id) % 4])
-        };
-        voters.iter().map(vote).collect()
+    fn assemble(voters: &[u16]) -> Option<Certificate> {
+        let signed = header(0, 1).sign(&identity(4, 0));
+        let vote = |&id: &u16| (ValidatorId(id), Vote::sign(signed.digest(), &identity(4, id)));
+        let votes = voters.iter().map(vote).collect();
+        Certificate::assemble(&signed, &votes, &committee(4)).map(Verified::into_inner)
     }
 
     #[test]
     fn a_quorum_certifies_and_less_does_not() {
-        assert!(Certificate::new(header(), votes(&[0, 1, 3]), &committee()).is_ok());
-        assert_eq!(
-            Certificate::new(header(), votes(&[0, 1]), &committee()),
-            Err(CertificateError::NoQuorum { got: 2, quorum: 3 })
-        );
+        let certificate = assemble(&[0, 1, 3]).expect("a quorum");
+        assert_eq!(certificate.verify(&committee(4)), Ok(()));
+        assert_eq!(assemble(&[0, 1]), None);
+        let bytes = codec::encode(&certificate);
+        let read: Certificate = codec::decode(&bytes, CERTIFICATE_BYTES_MAX).expect("own");
+        assert_eq!(read.verify(&committee(4)), Ok(()));
+        assert_eq!(codec::encode(&read), bytes);
     }
 
     #[test]
-    fn nobody_counts_twice() {
-        for voters in [[0, 0, 1].as_slice(), &[1, 0, 2]] {
-            let made = Certificate::new(header(), votes(voters), &committee());
-            assert_eq!(made, Err(CertificateError::Unsorted));
-        }
+    fn a_vote_for_something_else_does_not_count() {
+        let signed = header(0, 1).sign(&identity(4, 0));
+        let other = header(0, 2).digest();
+        let votes = (0..4)
+            .map(|id| {
+                let digest = if id == 0 { other } else { signed.digest() };
+                (ValidatorId(id), Vote::sign(digest, &identity(4, id)))
+            })
+            .collect();
+        let certificate = Certificate::assemble(&signed, &votes, &committee(4)).expect("three");
+        assert!(!certificate.signers().contains(ValidatorId(0)));
     }
 
     #[test]
-    fn strangers_forgers_and_stray_votes_are_named() {
-        let stranger = Certificate::new(header(), votes(&[0, 1, 4]), &committee());
-        assert_eq!(stranger, Err(CertificateError::Stranger { id: ValidatorId(4) }));
+    fn each_fault_is_named() {
+        let good = assemble(&[0, 1, 2]).expect("a quorum");
+        let verify = |signers: &[u16], signatures: Arc<[Signature]>| {
+            let signers = signers.iter().copied().map(ValidatorId).collect();
+            Certificate { signers, signatures, ..good.clone() }.verify(&committee(4))
+        };
+        let all = || Arc::clone(&good.signatures);
+        let few = CertificateError::NoQuorum { got: 2, quorum: 3 };
+        assert_eq!(verify(&[0, 1], all()[..2].into()), Err(few));
+        let stranger = CertificateError::Stranger { id: ValidatorId(4) };
+        assert_eq!(verify(&[0, 1, 4], all()), Err(stranger));
+        let mismatch = CertificateError::Mismatch { signers: 4, signatures: 3 };
+        assert_eq!(verify(&[0, 1, 2, 3], all()), Err(mismatch));
+        let forged = CertificateError::BadSignature { id: ValidatorId(3) };
+        assert_eq!(verify(&[0, 1, 3], all()), Err(forged));
 
-        let mut forged = votes(&[0, 1, 2]);
-        forged[2].signature = forged[1].signature;
-        let forged = Certificate::new(header(), forged, &committee());
-        assert_eq!(forged, Err(CertificateError::BadSignature { id: ValidatorId(2) }));
-
-        let mut stray = votes(&[0, 1, 2]);
-        stray[0].header = HeaderDigest(Digest::default());
-        let stray = Certificate::new(header(), stray, &committee());
-        assert_eq!(stray, Err(CertificateError::OtherHeader { id: ValidatorId(0) }));
-
-        let old = Header { epoch: Epoch(9), ..header() };
-        assert_eq!(
-            Certificate::new(old, votes(&[0, 1, 2]), &committee()),
-            Err(CertificateError::WrongEpoch)
-        );
+        let old = Header { epoch: crate::Epoch(9), ..good.header().clone() };
+        let old = Certificate { digest: old.digest(), header: Arc::new(old), ..good.clone() };
+        assert!(matches!(old.verify(&committee(4)), Err(CertificateError::Header(_))));
     }
 }

@@ -11,8 +11,17 @@ pub const TRANSACTION_BYTES_MAX: usize = 5 << 20;
 /// The largest batch, unless it holds one single transaction.
 pub const BATCH_BYTES_MAX: usize = 1 << 20;
 
-/// The largest header.
-pub const HEADER_BYTES_MAX: usize = 64 << 10;
+/// The largest header. A committee of 1,024 with 1,024 batches in every header just fits.
+pub const HEADER_BYTES_MAX: usize = 96 << 10;
+
+/// The most batches that a header names.
+pub const HEADER_BATCHES_MAX: usize = 1_024;
+
+/// The most bytes that a protocol attaches to a header.
+pub const ATTACHMENT_BYTES_MAX: usize = 256;
+
+/// The largest certificate: a header, and a signature of every validator.
+pub const CERTIFICATE_BYTES_MAX: usize = HEADER_BYTES_MAX + 65 * 1_024;
 
 /// Why bytes are not a value.
 #[derive(Debug, thiserror::Error)]
@@ -50,7 +59,7 @@ mod tests {
     use proptest::{collection::vec, prelude::*};
 
     use super::*;
-    use crate::{Batch, Commit, Header, Vote};
+    use crate::{Batch, Certificate, Commit, Header, SignedHeader, Signers, Vote};
 
     /// Decodes, but to a value whose encoding is not these bytes. There must be no such bytes.
     fn has_another_encoding<T: BorshSerialize + BorshDeserialize>(bytes: &[u8]) -> bool {
@@ -63,6 +72,9 @@ mod tests {
             prop_assert!(!has_another_encoding::<Batch>(&bytes));
             prop_assert!(!has_another_encoding::<Header>(&bytes));
             prop_assert!(!has_another_encoding::<Vote>(&bytes));
+            prop_assert!(!has_another_encoding::<Signers>(&bytes));
+            prop_assert!(!has_another_encoding::<SignedHeader>(&bytes));
+            prop_assert!(!has_another_encoding::<Certificate>(&bytes));
             prop_assert!(!has_another_encoding::<Commit>(&bytes));
         }
     }

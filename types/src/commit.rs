@@ -2,7 +2,7 @@
 
 use borsh::{BorshDeserialize, BorshSerialize};
 
-use crate::{BatchRef, Digest, HeaderDigest, Timestamp, ValidatorId};
+use crate::{BatchRef, Digest, HeaderDigest, Round, Timestamp, ValidatorId};
 
 /// Counts commits from zero, without gaps.
 #[derive(
@@ -38,6 +38,8 @@ pub struct Commit {
     pub index: CommitIndex,
     /// The certificate whose history this is.
     pub anchor: HeaderDigest,
+    /// The round of the anchor.
+    pub round: Round,
     /// Never earlier than that of the commit before.
     pub timestamp: Timestamp,
     /// Payload, in order, with the validator that must serve it.
@@ -52,7 +54,7 @@ impl Commit {
     /// Appends to the order: computes the chain digest of the commit from that of its predecessor.
     pub fn chained(self, previous: ChainDigest) -> Self {
         let unchained = Self { chain: previous, ..self };
-        let chain = ChainDigest(Digest::of("kraken commit v1", &unchained));
+        let chain = ChainDigest(Digest::of("kraken commit v2", &unchained));
         Self { chain, ..unchained }
     }
 }
@@ -78,6 +80,7 @@ mod tests {
         Commit {
             index: CommitIndex(index),
             anchor: HeaderDigest(Digest::default()),
+            round: Round(index),
             timestamp: Timestamp::from_millis(index),
             batches: Vec::new(),
             close_block: false,

@@ -1,10 +1,12 @@
 //! Who may speak, and how many make a quorum.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use borsh::{BorshDeserialize, BorshSerialize};
 
-use crate::PublicKey;
+use crate::{
+    Claim, Digest, Ed25519, PublicKey, Scheme, Signature, Signer, crypto::Hasher, signers::Signers,
+};
 
 /// The place of a validator in its committee, counted from zero in the order of the genesis file.
 #[derive(
@@ -46,12 +48,25 @@ pub struct Validator {
     pub stake: Stake,
 }
 
-/// The validators of one epoch and their weights.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The validators of one epoch of one chain, and their weights.
+#[derive(Clone, Debug)]
 pub struct Committee {
+    genesis: Digest,
     epoch: Epoch,
     validators: Vec<Validator>,
     total: Stake,
+    scheme: Arc<dyn Scheme>,
+}
+
+/// Who a validator is to itself: its place, its key, and the committee around it. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// The committee.
+    pub committee: Arc<Committee>,
+    /// Our place in it.
+    pub id: ValidatorId,
+    /// Our key.
+    pub signer: Signer,
 }
 
 /// Why a list of validators is no committee.
@@ -82,11 +97,15 @@ impl Committee {
     /// The most validators a committee may have.
     pub const VALIDATORS_MAX: usize = 1_024;
 
-    /// Checks a list of validators.
+    /// Checks a list of validators. `genesis` is the digest of the genesis of their chain.
     ///
     /// # Errors
     /// [`CommitteeError`] names what is wrong with the list.
-    pub fn new(epoch: Epoch, validators: Vec<Validator>) -> Result<Self, CommitteeError> {
+    pub fn new(
+        genesis: Digest,
+        epoch: Epoch,
+        validators: Vec<Validator>,
+    ) -> Result<Self, CommitteeError> {
         if validators.is_empty() {
             return Err(CommitteeError::Empty);
         }
@@ -108,7 +127,67 @@ impl Committee {
                 .filter(|total| *total <= Stake::MAX / 3)
                 .ok_or(CommitteeError::StakeTooLarge)?;
         }
-        Ok(Self { epoch, validators, total })
+        Ok(Self { genesis, epoch, validators, total, scheme: Arc::new(Ed25519) })
+    }
+
+    /// The same committee with another way to check signatures.
+    #[must_use]
+    pub fn with_scheme(self, scheme: Arc<dyn Scheme>) -> Self {
+        Self { scheme, ..self }
+    }
+
+    /// What identifies the chain.
+    pub fn genesis(&self) -> Digest {
+        self.genesis
+    }
+
+    /// Starts a digest that holds for this chain and this epoch only.
+    pub fn hasher(&self, domain: &'static str) -> Hasher {
+        let mut hasher = Hasher::new(domain);
+        hasher.update(&self.genesis);
+        hasher.update(&self.epoch);
+        hasher
+    }
+
+    /// Whether a validator signed a digest. Strangers never did.
+    pub fn has_signed(&self, id: ValidatorId, digest: &Digest, signature: &Signature) -> bool {
+        self.get(id).is_some_and(|validator| {
+            let claim = Claim { key: validator.key, digest: *digest, signature: *signature };
+            self.scheme.verify(&[claim]).is_ok()
+        })
+    }
+
+    /// Checks claims of several validators together.
+    ///
+    /// # Errors
+    /// The first validator that is a stranger or did not sign.
+    pub fn verify_all(
+        &self,
+        claims: impl IntoIterator<Item = (ValidatorId, Digest, Signature)>,
+    ) -> Result<(), ValidatorId> {
+        let mut ids = Vec::new();
+        let mut checked = Vec::new();
+        for (id, digest, signature) in claims {
+            let key = self.get(id).ok_or(id)?.key;
+            ids.push(id);
+            checked.push(Claim { key, digest, signature });
+        }
+        self.scheme.verify(&checked).map_err(|place| ids[place])
+    }
+
+    /// The weight of one validator, zero for a stranger.
+    pub fn stake(&self, id: ValidatorId) -> Stake {
+        self.get(id).map_or(0, |validator| validator.stake)
+    }
+
+    /// The weight of a set of validators; strangers weigh nothing.
+    pub fn stake_of(&self, signers: &Signers) -> Stake {
+        signers.iter().map(|id| self.stake(id)).sum()
+    }
+
+    /// The weight of all validators.
+    pub fn total(&self) -> Stake {
+        self.total
     }
 
     /// The epoch this committee serves.
@@ -151,6 +230,29 @@ impl Committee {
     }
 }
 
+impl PartialEq for Committee {
+    /// The same members; how signatures are checked does not matter.
+    fn eq(&self, other: &Self) -> bool {
+        (self.genesis, self.epoch) == (other.genesis, other.epoch)
+            && self.validators == other.validators
+    }
+}
+
+impl Eq for Committee {}
+
+impl Identity {
+    /// Whether this validator is a quorum by itself.
+    pub fn is_alone(&self) -> bool {
+        self.committee.len() == 1
+    }
+
+    /// Every other validator, in order.
+    pub fn peers(&self) -> impl Iterator<Item = ValidatorId> + use<> {
+        let own = self.id;
+        self.committee.ids().filter(move |id| *id != own)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -169,14 +271,14 @@ mod tests {
     #[test]
     fn quorums_of_equal_stakes_are_the_textbook_ones() {
         for (count, quorum, validity) in [(1, 1, 1), (4, 3, 2), (7, 5, 3), (10, 7, 4)] {
-            let committee = Committee::new(Epoch(0), validators(&vec![1; count])).expect("valid");
+            let committee = Committee::new(Digest::default(), Epoch(0), validators(&vec![1; count])).expect("valid");
             assert_eq!((committee.quorum(), committee.validity()), (quorum, validity), "{count}");
         }
     }
 
     #[test]
     fn bad_lists_are_named() {
-        let of = |stakes: &[Stake]| Committee::new(Epoch(0), validators(stakes)).map(|_| ());
+        let of = |stakes: &[Stake]| Committee::new(Digest::default(), Epoch(0), validators(stakes)).map(|_| ());
         assert_eq!(of(&[]), Err(CommitteeError::Empty));
         assert_eq!(of(&[1, 0]), Err(CommitteeError::NoStake { id: ValidatorId(1) }));
         assert_eq!(of(&[Stake::MAX, 1]), Err(CommitteeError::StakeTooLarge));
@@ -184,7 +286,7 @@ mod tests {
         let mut twins = validators(&[1, 1, 1]);
         twins[2].key = twins[0].key;
         assert_eq!(
-            Committee::new(Epoch(0), twins),
+            Committee::new(Digest::default(), Epoch(0), twins),
             Err(CommitteeError::SameKey { first: ValidatorId(0), second: ValidatorId(2) })
         );
     }
@@ -192,7 +294,7 @@ mod tests {
     #[test]
     fn a_validator_is_found_by_its_key() {
         let members = validators(&[1, 1, 1]);
-        let committee = Committee::new(Epoch(0), members.clone()).expect("valid");
+        let committee = Committee::new(Digest::default(), Epoch(0), members.clone()).expect("valid");
         assert_eq!(committee.id_of(&members[2].key), Some(ValidatorId(2)));
         assert_eq!(committee.get(ValidatorId(2)), Some(&members[2]));
         assert_eq!(committee.get(ValidatorId(3)), None);

@@ -41,6 +41,10 @@ pub struct Genesis {
 pub enum Protocol {
     /// First come, first served: the first validator numbers certificates as they come.
     Fcfs,
+    /// HotStuff with two phases: leaders in turn propose certificates of the DAG.
+    HotStuff,
+    /// Bullshark, partially synchronous: the DAG itself is the vote.
+    Bullshark,
 }
 
 /// When a block ends.
@@ -182,7 +186,7 @@ impl Genesis {
             Ok(Validator { key, stake: member.stake })
         };
         let validators = self.committee.iter().map(member).collect::<Result<_, _>>()?;
-        Committee::new(Epoch(0), validators).map_err(GenesisError::Committee)
+        Committee::new(self.digest(), Epoch(0), validators).map_err(GenesisError::Committee)
     }
 }
 

@@ -3,6 +3,7 @@
 //! These nouns know no Starknet: a transaction is [`bytes::Bytes`] here, and only the rooms above
 //! decode it. Every type that is signed, sent or stored has one canonical encoding ([`codec`]).
 
+mod awaited;
 mod batch;
 mod certificate;
 pub mod codec;
@@ -11,13 +12,26 @@ mod committee;
 mod crypto;
 pub mod genesis;
 mod header;
+mod signers;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 mod time;
+mod verified;
+mod view;
 
+pub use awaited::Awaited;
 pub use batch::{Batch, BatchDigest, WorkerId};
-pub use certificate::{Certificate, CertificateError, Vote};
+pub use certificate::{Certificate, CertificateError, Vote, VoteError};
 pub use commit::{ChainDigest, Commit, CommitIndex, Cursor};
-pub use committee::{Committee, CommitteeError, Epoch, Stake, Validator, ValidatorId};
-pub use crypto::{Digest, Hasher, PublicKey, Signature, SignatureError, Signer};
+pub use committee::{
+    Committee, CommitteeError, Epoch, Identity, Stake, Validator, ValidatorId,
+};
+pub use crypto::{
+    Claim, Digest, Ed25519, Hasher, PublicKey, Scheme, SecretKey, Signature, Signer,
+};
 pub use genesis::Genesis;
-pub use header::{BatchRef, Header, HeaderDigest, Round};
+pub use header::{BatchRef, Header, HeaderDigest, HeaderError, Round, SignedHeader};
+pub use signers::Signers;
 pub use time::Timestamp;
+pub use verified::{Verified, Verify};
+pub use view::View;
