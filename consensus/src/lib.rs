@@ -1,63 +1,179 @@
 //! Rules that turn certificates into one total order.
 //!
-//! A protocol takes certificates in and gives [`Commit`]s out; nothing after `sequencer::ordering`
-//! knows which one runs. All are functions of their inputs.
+//! A protocol takes certificates in and gives [`Commit`]s out; nothing after the ordering knows
+//! which one runs. All are functions of their inputs.
 
-mod fcfs;
+pub mod dag;
+pub mod fcfs;
+pub mod hotstuff;
+pub mod leader;
+pub mod linearizer;
 
-use std::{fmt, sync::Arc};
+mod bullshark;
+
+use std::{fmt, time::Duration};
 
 use borsh::{BorshDeserialize, BorshSerialize};
-use kraken_types::{Certificate, Commit, Committee, Round, ValidatorId, genesis};
+use bytes::Bytes;
+use kraken_types::{
+    Awaited, Certificate, Commit, Identity, Round, Timestamp, ValidatorId, Verified,
+    codec::{self, DecodeError},
+    genesis,
+};
 
+pub use bullshark::Bullshark;
 pub use fcfs::Fcfs;
+pub use hotstuff::HotStuff;
 
 /// A rule that turns certificates into one total order, the same on every honest validator.
 ///
 /// A protocol is a deterministic function of its inputs. It owns no clock, socket, disk or random
-/// number, so one seed replays any run, and the driver in `sequencer::ordering` serves them all.
+/// number, so one seed replays any run, and one driver serves them all.
 pub trait Protocol: fmt::Debug + Send {
     /// Applies one input and returns what to do next, in order.
+    ///
+    /// Messages come from the network unchecked: any may arrive, and none may panic.
     #[must_use]
-    fn step(&mut self, input: Input) -> Vec<Effect>;
+    fn step(&mut self, now: Timestamp, input: Input) -> Vec<Effect>;
+}
+
+/// What a protocol is told at its birth.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The validator it runs on.
+    pub identity: Identity,
+    /// How many rounds below an anchor a certificate may still be ordered; 1 to 120. The same on
+    /// all validators.
+    pub gc_depth: u64,
+    /// How long a leader of a protocol with leaders is waited for at first; grows without progress.
+    pub view_timeout: Duration,
+    /// The most it grows to.
+    pub view_timeout_max: Duration,
 }
 
 /// What can happen to a protocol.
 #[derive(Debug)]
 pub enum Input {
-    /// First input after a start: the records made durable before, oldest first. The oldest may be
-    /// missing, the newest is always there.
+    /// First input after a start: the records made durable before, oldest first; none on a new
+    /// chain. The oldest may be missing; of each kind that [`Record::supersedes`] the newest is
+    /// always there.
     Recovered(Vec<Record>),
-    /// The mempool certified a header whose ancestors were all delivered before.
-    Certificate(Certificate),
+    /// First input instead of the above when the disk was lost: we may have voted and not know it.
+    Forgotten,
+    /// The mempool accepted a certificate, whose ancestors above the horizon were all delivered
+    /// before. After a start those above the horizon come again, committed ones too.
+    Certificate(Verified<Certificate>),
+    /// A validator running the same protocol sent this.
+    Message {
+        /// That validator; the network vouches for it.
+        from: ValidatorId,
+        /// Unchecked.
+        message: Message,
+    },
+    /// A timer asked for by [`Effect::SetTimer`] ran out.
+    Timer(TimerId),
 }
 
-/// What a protocol asks of its driver.
+/// What a protocol asks of its driver. Effects are carried out in order; nothing behind a
+/// [`Effect::Persist`] leaves this validator before the record is durable.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Effect {
     /// Make this durable before carrying out anything that follows it.
     Persist(Record),
+    /// Send to one validator; delivery is best effort.
+    Send {
+        /// Whom.
+        to: ValidatorId,
+        /// What.
+        message: Message,
+    },
+    /// Send to every other validator; delivery is best effort.
+    Broadcast(Message),
+    /// Answer with [`Input::Timer`] once this much time has passed; replaces an earlier request for
+    /// the same timer.
+    SetTimer {
+        /// Which.
+        timer: TimerId,
+        /// How long.
+        after: Duration,
+    },
+    /// The mempool should not leave this round of the DAG before the awaited is there or the
+    /// round's own deadline; lifted by the next `Hold` for that round.
+    Hold {
+        /// Which round.
+        round: Round,
+        /// For what.
+        until: Awaited,
+    },
+    /// Put these bytes into our next header.
+    Attach(Bytes),
+    /// A message brought this certificate: hand it to the mempool, which may lack its ancestors.
+    Certificate(Verified<Certificate>),
     /// Append to the total order. Indexes count up from zero without gaps.
     Commit(Commit),
+}
+
+/// Names a timer of a protocol; what the number means is the protocol's affair.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TimerId(pub u8);
+
+/// What validators running the same protocol say to each other.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub enum Message {
+    /// Of [`Fcfs`].
+    Fcfs(fcfs::Message),
+    /// Of [`HotStuff`].
+    HotStuff(hotstuff::Message),
 }
 
 /// What must not be forgotten.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub enum Record {
-    /// This was committed; there must never be another commit of that index.
+    /// This was committed; there must never be another commit of that index. Of these the newest is
+    /// enough to go on from.
     Committed {
         /// The stretch of the order.
         commit: Commit,
-        /// Whose header the anchor is.
-        author: ValidatorId,
-        /// The round of the anchor.
-        round: Round,
+        /// What is ordered so far.
+        order: linearizer::State,
+        /// Who leads.
+        schedule: leader::State,
     },
+    /// Of [`HotStuff`].
+    HotStuff(hotstuff::Record),
+}
+
+impl Record {
+    /// Whether this record makes an older one superfluous. Commits are needed until they are
+    /// executed all the same.
+    pub fn supersedes(&self, older: &Self) -> bool {
+        match (self, older) {
+            (Self::Committed { .. }, Self::Committed { .. }) => true,
+            (Self::HotStuff(newer), Self::HotStuff(older)) => newer.supersedes(older),
+            (Self::Committed { .. }, Self::HotStuff(_))
+            | (Self::HotStuff(_), Self::Committed { .. }) => false,
+        }
+    }
+}
+
+impl Message {
+    /// The largest message.
+    pub const BYTES_MAX: usize = 1 << 20;
+
+    /// Decodes a message.
+    ///
+    /// # Errors
+    /// If there are too many bytes, or they are no message.
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        codec::decode(bytes, Self::BYTES_MAX)
+    }
 }
 
 /// Builds the protocol that the genesis names.
-pub fn build(protocol: genesis::Protocol, committee: Arc<Committee>) -> Box<dyn Protocol> {
+pub fn build(protocol: genesis::Protocol, config: Config) -> Box<dyn Protocol> {
     match protocol {
-        genesis::Protocol::Fcfs => Box::new(Fcfs::new(committee)),
+        genesis::Protocol::Fcfs => Box::new(Fcfs::new(config)),
+        genesis::Protocol::HotStuff => Box::new(HotStuff::new(config)),
+        genesis::Protocol::Bullshark => Box::new(Bullshark::new(config)),
     }
 }

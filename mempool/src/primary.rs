@@ -1,62 +1,167 @@
 //! The control plane: batches to headers to certificates.
+//!
+//! Rules (Narwhal, arXiv:2105.11827, section 4; numbers as in `docs/protocol.md`):
+//!
+//! - P1 One header per round, ever: payload, and certificates of the round before with the weight
+//!   of a quorum, our own among them if there is one.
+//! - P2 The next round is entered with a quorum of certificates of this one, and a reason: payload
+//!   of ours that waits, payload anywhere that is not ordered, a wish ([`Input::Propose`]), or
+//!   others that went ahead. It is entered at once if there is payload enough, else after a
+//!   delay; and not before what the ordering protocol awaits, unless the round's deadline has come.
+//! - P3 A header gets our vote if its parents are known with all their ancestors and make a quorum,
+//!   its time lies between theirs and now, its payload is durable with us, and we voted for no
+//!   other header of its author and round. The vote is durable before it is sent.
+//! - P4 A quorum of votes makes a certificate, which everyone is sent.
+//! - P5 A certificate is accepted once all its parents are, or lie below the horizon; until then it
+//!   waits, and they are fetched. Ordering sees certificates in that order.
+//! - P6 Payload of an accepted certificate that we lack is fetched; ordering does not wait for it.
+//! - P7 Our header, our vote and our certificate are sent again until they are obsolete.
+//!
+//! The horizon lies `gc_depth` rounds below the newest committed anchor. Own payload that falls
+//! below it without having been ordered is proposed again. Certificates are kept `serve_depth`
+//! rounds longer, for validators that catch up.
 
 pub mod certifier;
 pub mod proposer;
 
-use std::sync::Arc;
+use std::time::Duration;
 
 use borsh::{BorshDeserialize, BorshSerialize};
+use bytes::Bytes;
 use kraken_types::{
-    BatchRef, Certificate, Committee, Digest, Header, Signer, Timestamp, ValidatorId, Vote,
+    Awaited, BatchRef, Certificate, Commit, Header, HeaderDigest, Identity, Round, SignedHeader,
+    Signers, Timestamp, ValidatorId, Verified, Vote,
+    codec::{self, DecodeError},
 };
 
-use self::{certifier::Certifier, proposer::Proposer};
-
-/// One validator's part in the DAG: it proposes headers and gathers the votes for them.
-///
-/// A header is durable before a vote for it is asked or given, and there is one per round, ever; so
-/// a restart never contradicts itself (Narwhal, rules P1 and P4 of `docs/protocol.md`).
+/// One validator's part in the DAG.
 #[derive(Debug)]
 pub struct Primary {
     config: Config,
-    proposer: Proposer,
-    certifier: Option<Certifier>,
 }
 
-/// Who this primary is.
+/// Who this primary is and how patient.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// The chain that headers belong to.
-    pub genesis: Digest,
-    /// Who votes.
-    pub committee: Arc<Committee>,
-    /// This validator.
-    pub id: ValidatorId,
-    /// Its key.
-    pub signer: Signer,
+    /// The validator.
+    pub identity: Identity,
+    /// So many batches are worth a header at once.
+    pub header_batches: usize,
+    /// A header with less, or nothing, is made this long after its round could begin.
+    pub header_delay_max: Duration,
+    /// A round is left this long after it could be, whatever the ordering protocol awaits.
+    pub round_delay_max: Duration,
+    /// What was not answered is sent again after this long; twice as long each time, up to 32
+    /// times.
+    pub retry_after: Duration,
+    /// How far the time of a header may be ahead of ours.
+    pub drift_max: Duration,
+    /// How many rounds below a committed anchor a certificate may still be ordered.
+    pub gc_depth: u64,
+    /// How many rounds longer certificates are kept for others.
+    pub serve_depth: u64,
+}
+
+/// What primaries say to each other.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub enum Message {
+    /// Please vote.
+    Header(SignedHeader),
+    /// Said to the author of the header.
+    Vote(Vote),
+    /// A new certificate of the sender, or one that was asked for.
+    Certificate(Certificate),
+    /// Send these certificates.
+    Want(Vec<HeaderDigest>),
+    /// The sender is behind: send certificates above these rounds, oldest first, as many as fit.
+    /// One round for each validator, in order: the highest that the sender has accepted.
+    Behind(Vec<Round>),
+    /// An answer to `Want` or `Behind`: certificates in causal order, [`Message::SYNC_MAX`] at most.
+    Certificates(Vec<Certificate>),
+    /// The sender lost its disk: how far are you?
+    Forgot,
+    /// An answer: the highest round that the sender has accepted a certificate of.
+    Reached(Round),
 }
 
 /// What can happen.
 #[derive(Debug)]
 pub enum Input {
-    /// First input after a start: the records made durable before, oldest first.
+    /// First input after a start: the records made durable before, oldest first; empty on a new
+    /// chain. What [`Output::Pruned`] let go of may be missing.
     Recovered(Vec<Record>),
-    /// Our worker made a batch durable.
-    Batch(BatchRef),
+    /// First input instead of the above when the disk was lost: we may have voted and not know it.
+    /// Nothing is signed until that cannot matter any more.
+    Forgotten,
+    /// The primary of another validator sent this.
+    Message {
+        /// That validator; the network vouches for it.
+        from: ValidatorId,
+        /// Unchecked.
+        message: Message,
+    },
+    /// A quorum holds a batch of ours.
+    Sealed(BatchRef),
+    /// A batch of a peer is durable in our worker.
+    Stored {
+        /// Who made it.
+        author: ValidatorId,
+        /// Which.
+        batch: BatchRef,
+    },
     /// The order must go on although there may be nothing to order: a block waits for its end.
     Propose {
-        /// The open block is to end behind this header.
+        /// The open block is to end behind our next header; for a committee of one only.
         close_block: bool,
     },
+    /// The ordering protocol would rather not leave `round` without this. Replaces what was awaited
+    /// in that round before.
+    Hold {
+        /// Which round.
+        round: Round,
+        /// For what.
+        until: Awaited,
+    },
+    /// Bytes for our next header, instead of those given before.
+    Attach(Bytes),
+    /// The ordering protocol came across this certificate; it may be new to us.
+    Certificate(Verified<Certificate>),
+    /// This was ordered.
+    Committed(Commit),
+    /// Time asked for with [`Output::WakeAt`] has come, or only time has passed.
+    Tick,
 }
 
-/// What to do about it.
+/// What to do about it. Outputs are carried out in order; nothing behind a [`Output::Persist`]
+/// leaves this validator before the record is durable.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Output {
-    /// Make this durable before carrying out anything that follows it.
+    /// Make this durable before sending anything that follows.
     Persist(Record),
-    /// Hand this to the ordering protocol.
-    Certified(Certificate),
+    /// Send to one validator; delivery is best effort.
+    Send {
+        /// Whom.
+        to: ValidatorId,
+        /// What.
+        message: Message,
+    },
+    /// Send to every other validator; delivery is best effort.
+    Broadcast(Message),
+    /// Hand this to the ordering protocol: all its ancestors above the horizon went before.
+    Certified(Verified<Certificate>),
+    /// Tell our workers to get this batch, and report it.
+    Fetch {
+        /// Who made it.
+        author: ValidatorId,
+        /// Which.
+        batch: BatchRef,
+        /// Who vouches for it; may be empty.
+        holders: Signers,
+    },
+    /// Records about this round and those below are not needed any more.
+    Pruned(Round),
+    /// Come back with [`Input::Tick`] at this time, whatever was asked before.
+    WakeAt(Timestamp),
 }
 
 /// What must not be forgotten.
@@ -64,131 +169,68 @@ pub enum Output {
 pub enum Record {
     /// Our header of its round; there must never be another.
     Proposed(Header),
+    /// Our vote; there must never be another for that author and round.
+    Voted {
+        /// Whose header.
+        author: ValidatorId,
+        /// Of which round.
+        round: Round,
+        /// Which.
+        header: HeaderDigest,
+    },
+    /// A certificate was accepted.
+    Accepted(Certificate),
+    /// Nothing at or below the first round will be accepted or voted for any more; what is at or
+    /// below the second need not be kept.
+    Pruned {
+        /// The horizon.
+        horizon: Round,
+        /// What may be forgotten.
+        forgotten: Round,
+    },
+    /// The disk was lost: nothing may be signed up to this round.
+    Silent(Round),
+}
+
+impl Record {
+    /// The round that this is about; the record may go once that round is pruned. `None` for a
+    /// record of which only the newest counts.
+    pub fn round(&self) -> Option<Round> {
+        match self {
+            Self::Proposed(header) => Some(header.round),
+            Self::Voted { round, .. } => Some(*round),
+            Self::Accepted(certificate) => Some(certificate.header().round),
+            Self::Pruned { .. } | Self::Silent(_) => None,
+        }
+    }
+}
+
+impl Message {
+    /// The largest message.
+    pub const BYTES_MAX: usize = 4 << 20;
+
+    /// The most certificates, or digests of certificates, in one message.
+    pub const SYNC_MAX: usize = 256;
+
+    /// Decodes a message.
+    ///
+    /// # Errors
+    /// If there are too many bytes, or they are no message.
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        codec::decode(bytes, Self::BYTES_MAX)
+    }
 }
 
 impl Primary {
     /// Starts at the genesis; feed [`Input::Recovered`] next.
     pub fn new(config: Config) -> Self {
-        Self { config, proposer: Proposer::default(), certifier: None }
+        Self { config }
     }
 
     /// Applies one input and returns what to do next, in order.
     #[must_use]
     pub fn step(&mut self, now: Timestamp, input: Input) -> Vec<Output> {
-        match input {
-            Input::Recovered(records) => self.recover(records),
-            Input::Batch(batch) => {
-                self.proposer.add(batch);
-                self.propose(now, false)
-            }
-            Input::Propose { close_block } => self.propose(now, close_block),
-        }
-    }
-
-    /// Goes on behind the newest own header. Its certificate is made again, because it may be
-    /// missing from the order; ordering takes each certificate once.
-    fn recover(&mut self, records: Vec<Record>) -> Vec<Output> {
-        let Some(Record::Proposed(header)) = records.into_iter().next_back() else {
-            return Vec::new();
-        };
-        self.proposer.resume(&header);
-        self.gather_votes(header)
-    }
-
-    fn propose(&mut self, now: Timestamp, close_block: bool) -> Vec<Output> {
-        let header = self.proposer.propose(&self.config, now, close_block);
-        let mut outputs = vec![Output::Persist(Record::Proposed(header.clone()))];
-        outputs.extend(self.gather_votes(header));
-        outputs
-    }
-
-    fn gather_votes(&mut self, header: Header) -> Vec<Output> {
-        let own = Vote::new(self.config.id, header.digest(), &self.config.signer);
-        let certifier =
-            self.certifier.insert(Certifier::new(header, Arc::clone(&self.config.committee)));
-        certifier.add(own).map(Output::Certified).into_iter().collect()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use kraken_types::{BatchDigest, Epoch, Round, Validator, WorkerId};
-
-    fn primary() -> Primary {
-        let signer = Signer::from_seed([1; 32]);
-        let member = Validator { key: signer.public_key(), stake: 1 };
-        let committee = Committee::new(Epoch(0), vec![member]).expect("valid");
-        Primary::new(Config {
-            genesis: Digest::from_bytes([9; 32]),
-            committee: Arc::new(committee),
-            id: ValidatorId(0),
-            signer,
-        })
-    }
-
-    fn batch(byte: u8) -> BatchRef {
-        BatchRef { digest: BatchDigest(Digest::from_bytes([byte; 32])), worker: WorkerId(0) }
-    }
-
-    fn certified(outputs: &[Output]) -> &Certificate {
-        match outputs {
-            [Output::Persist(_), Output::Certified(certificate)]
-            | [Output::Certified(certificate)] => certificate,
-            other => panic!("expected a certificate: {other:?}"),
-        }
-    }
-
-    #[test]
-    fn a_header_is_durable_before_it_is_certified() {
-        let outputs = primary().step(Timestamp::from_millis(7), Input::Batch(batch(1)));
-        let [Output::Persist(Record::Proposed(header)), Output::Certified(certificate)] =
-            outputs.as_slice()
-        else {
-            panic!("{outputs:?}");
-        };
-        assert_eq!(certificate.header(), header);
-        assert_eq!(header.batches, [batch(1)]);
-        assert_eq!((header.round, header.created_at), (Round(1), Timestamp::from_millis(7)));
-    }
-
-    #[test]
-    fn each_header_names_the_one_before() {
-        let mut primary = primary();
-        let first = primary.step(Timestamp::ZERO, Input::Batch(batch(1)));
-        let second = primary.step(Timestamp::ZERO, Input::Propose { close_block: true });
-        let header = certified(&second).header();
-        assert_eq!(header.parents, [certified(&first).digest()]);
-        assert_eq!(header.round, Round(2));
-        assert!(header.close_block && header.batches.is_empty());
-    }
-
-    #[test]
-    fn a_restart_never_uses_a_round_twice() {
-        let mut before = primary();
-        let mut records = Vec::new();
-        for byte in 1..4 {
-            for output in before.step(Timestamp::ZERO, Input::Batch(batch(byte))) {
-                match output {
-                    Output::Persist(record) => records.push(record),
-                    Output::Certified(_) => {}
-                }
-            }
-        }
-
-        let mut after = primary();
-        let repeated = after.step(Timestamp::ZERO, Input::Recovered(records));
-        assert_eq!(certified(&repeated).header().round, Round(3));
-        let next = after.step(Timestamp::ZERO, Input::Batch(batch(9)));
-        assert_eq!(certified(&next).header().round, Round(4));
-        assert_eq!(certified(&next).header().parents, [certified(&repeated).digest()]);
-    }
-
-    #[test]
-    fn time_in_headers_never_goes_back() {
-        let mut primary = primary();
-        let _ = primary.step(Timestamp::from_millis(50), Input::Batch(batch(1)));
-        let second = primary.step(Timestamp::from_millis(20), Input::Batch(batch(2)));
-        assert_eq!(certified(&second).header().created_at, Timestamp::from_millis(50));
+        let _ = (now, input, &self.config);
+        Vec::new()
     }
 }

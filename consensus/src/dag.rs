@@ -1,0 +1,1 @@
+//! The certificates that may still be ordered, by round and author.
