@@ -9,6 +9,7 @@
 mod check;
 mod clients;
 mod contracts;
+mod mutants;
 mod node_js;
 mod process;
 mod tests;
@@ -39,6 +40,8 @@ Commands:
                         the release build instead of the development build.
   contracts [--check]   Compiles contracts/src/*.cairo to contracts/compiled. --check compares
                         with what is committed instead of writing it.
+  mutants [NAME]        Breaks the rules of simulation/mutants.toml one at a time, in a copy, and
+                        fails if nobody notices; with NAME only those whose names contain it.
   bench [NAME]          Runs one bench of the node, or all of them, in release mode.
   help                  This text.
 
@@ -73,8 +76,10 @@ fn run(arguments: &[String]) -> Result<()> {
         ["clients", "--release"] => clients::run(Profile::Release),
         ["contracts"] => contracts::write(),
         ["contracts", "--check"] => contracts::check(),
+        ["mutants"] => mutants::run(""),
+        ["mutants", name] => mutants::run(name),
         ["bench", name @ ..] if name.len() <= 1 => bench(name),
-        ["check" | "clients" | "contracts" | "bench", rest @ ..] => {
+        ["check" | "clients" | "contracts" | "mutants" | "bench", rest @ ..] => {
             bail!("cannot make sense of {:?}; see cargo xtask help", rest.join(" "))
         }
         [unknown, ..] => bail!("there is no command {unknown:?}; see cargo xtask help"),
