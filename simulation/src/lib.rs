@@ -1,1 +1,3 @@
-//! Stub.
+//! Committees of simulated validators, thousands at a time.
+
+pub mod sin;

@@ -1,0 +1,63 @@
+//! The door for liars: what a faulty validator does to what it says.
+//!
+//! A faulty validator runs the honest code; a sin sits between it and the network. It may drop,
+//! alter, delay by keeping, and invent messages, sign with its own key, and look at what arrives.
+
+use std::fmt;
+
+use bytes::Bytes;
+use kraken_types::{Identity, Timestamp, ValidatorId};
+use rand_chacha::ChaCha8Rng;
+
+/// Which part of a validator a message belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Lane {
+    /// [`kraken_mempool::worker::Message`].
+    Worker,
+    /// [`kraken_ordering::Message`].
+    Ordering,
+}
+
+/// An encoded message on its way out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Letter {
+    /// To whom.
+    pub to: ValidatorId,
+    /// To which part.
+    pub lane: Lane,
+    /// Encoded.
+    pub bytes: Bytes,
+}
+
+/// What a sinner has at hand.
+#[derive(Debug)]
+pub struct Surroundings<'a> {
+    /// Its time.
+    pub now: Timestamp,
+    /// Its place, its key, its committee.
+    pub identity: &'a Identity,
+    /// The chance of this seed.
+    pub random: &'a mut ChaCha8Rng,
+}
+
+/// One way to misbehave.
+pub trait Sin: fmt::Debug + Send {
+    /// The honest code wants to send `letter`, whose records are durable. Returns what is sent
+    /// instead, in order.
+    fn outgoing(&mut self, around: &mut Surroundings<'_>, letter: Letter) -> Vec<Letter> {
+        let _ = around;
+        vec![letter]
+    }
+
+    /// A message arrived, and the honest code will see it too. Returns what is sent besides.
+    fn incoming(
+        &mut self,
+        around: &mut Surroundings<'_>,
+        from: ValidatorId,
+        lane: Lane,
+        bytes: &Bytes,
+    ) -> Vec<Letter> {
+        let _ = (around, from, lane, bytes);
+        Vec::new()
+    }
+}
