@@ -23,6 +23,10 @@ impl Protocol for Fcfs {
         let _ = (now, input, &self.config);
         Vec::new()
     }
+
+    fn size(&self) -> usize {
+        0
+    }
 }
 
 /// What validators running FCFS say to each other.

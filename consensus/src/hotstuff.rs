@@ -23,6 +23,10 @@ impl Protocol for HotStuff {
         let _ = (now, input, &self.config);
         Vec::new()
     }
+
+    fn size(&self) -> usize {
+        0
+    }
 }
 
 /// What validators running HotStuff say to each other.

@@ -35,6 +35,10 @@ pub trait Protocol: fmt::Debug + Send {
     /// Messages come from the network unchecked: any may arrive, and none may panic.
     #[must_use]
     fn step(&mut self, now: Timestamp, input: Input) -> Vec<Effect>;
+
+    /// How many entries the collections hold that others feed: certificates, votes, announcements.
+    /// Whoever drives a protocol may check that it stays within its bounds.
+    fn size(&self) -> usize;
 }
 
 /// What a protocol is told at its birth.
