@@ -1,0 +1,112 @@
+//! The sins: what a faulty validator may do, one by one, and the rule that must stop each.
+//!
+//! With less than a third of the stake, none of them may make two honest validators disagree, keep
+//! them from going on, or end the process of anyone.
+
+pub mod author;
+mod flood;
+pub mod forge;
+mod future;
+mod garbage;
+mod lie_in_sync;
+pub mod mail;
+mod mute;
+mod replay;
+mod same_sequence;
+mod two_headers;
+mod vote_for_all;
+mod withhold_certificates;
+mod withhold_payload;
+mod wrong_times;
+
+#[cfg(test)]
+mod tests;
+
+use bytes::Bytes;
+use kraken_types::ValidatorId;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
+
+pub use flood::Flood;
+pub use forge::Forge;
+pub use future::Future;
+pub use garbage::Garbage;
+pub use lie_in_sync::LieInSync;
+pub use mute::Mute;
+pub use replay::Replay;
+pub use same_sequence::SameSequence;
+pub use two_headers::TwoHeaders;
+pub use vote_for_all::VoteForAll;
+pub use withhold_certificates::WithholdCertificates;
+pub use withhold_payload::WithholdPayload;
+pub use wrong_times::WrongTimes;
+
+use crate::sin::{Lane, Letter, Sin, Surroundings};
+
+/// A sin and its name.
+#[derive(Clone, Copy, Debug)]
+pub struct Kind {
+    /// For reports and the command line.
+    pub name: &'static str,
+    /// Makes a sinner.
+    pub start: fn() -> Box<dyn Sin>,
+}
+
+/// Every sin.
+pub const fn all() -> &'static [Kind] {
+    &ALL
+}
+
+/// The sin of that name.
+pub fn named(name: &str) -> Option<Kind> {
+    ALL.iter().find(|kind| kind.name == name).copied()
+}
+
+/// One sin or several at once, as chance has it, and what they are called together.
+pub fn any(random: &mut ChaCha8Rng) -> (String, Box<dyn Sin>) {
+    let kinds: Vec<_> = ALL.choose_multiple(random, 3).collect();
+    let count = *[1, 1, 2, 3].choose(random).unwrap_or(&1);
+    let chosen = &kinds[..count];
+    let names: Vec<_> = chosen.iter().map(|kind| kind.name).collect();
+    (names.join("+"), Box::new(Mix(chosen.iter().map(|kind| (kind.start)()).collect())))
+}
+
+const ALL: [Kind; 13] = [
+    Kind { name: "two-headers", start: || Box::<TwoHeaders>::default() },
+    Kind { name: "vote-for-all", start: || Box::<VoteForAll>::default() },
+    Kind { name: "withhold-payload", start: || Box::<WithholdPayload>::default() },
+    Kind { name: "withhold-certificates", start: || Box::<WithholdCertificates>::default() },
+    Kind { name: "future", start: || Box::<Future>::default() },
+    Kind { name: "garbage", start: || Box::<Garbage>::default() },
+    Kind { name: "replay", start: || Box::<Replay>::default() },
+    Kind { name: "mute", start: || Box::<Mute>::default() },
+    Kind { name: "wrong-times", start: || Box::<WrongTimes>::default() },
+    Kind { name: "flood", start: || Box::<Flood>::default() },
+    Kind { name: "same-sequence", start: || Box::<SameSequence>::default() },
+    Kind { name: "lie-in-sync", start: || Box::<LieInSync>::default() },
+    Kind { name: "forge", start: || Box::<Forge>::default() },
+];
+
+/// Several sins of one sinner: what one sends, the next may still change.
+#[derive(Debug)]
+struct Mix(Vec<Box<dyn Sin>>);
+
+impl Sin for Mix {
+    fn outgoing(&mut self, around: &mut Surroundings<'_>, letter: Letter) -> Vec<Letter> {
+        let mut letters = vec![letter];
+        for sin in &mut self.0 {
+            letters = letters.into_iter().flat_map(|letter| sin.outgoing(around, letter)).collect();
+        }
+        letters
+    }
+
+    fn incoming(
+        &mut self,
+        around: &mut Surroundings<'_>,
+        from: ValidatorId,
+        lane: Lane,
+        bytes: &Bytes,
+    ) -> Vec<Letter> {
+        self.0.iter_mut().flat_map(|sin| sin.incoming(around, from, lane, bytes)).collect()
+    }
+}

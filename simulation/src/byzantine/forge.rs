@@ -1,0 +1,90 @@
+//! Shows certificates that no quorum signed.
+//!
+//! Stopped by checking them: weight, strangers, each signature.
+
+use bytes::Bytes;
+use kraken_mempool::primary::Message;
+use kraken_types::{
+    Certificate, Header, Identity, Signature, Signers, ValidatorId, Vote,
+    codec::{self, CERTIFICATE_BYTES_MAX},
+};
+use rand::Rng;
+
+use super::mail::{self, Content};
+use crate::sin::{Lane, Letter, Sin, Surroundings};
+
+/// The sinner.
+#[derive(Debug, Default)]
+pub struct Forge {
+    /// A signature of somebody else, over something else.
+    borrowed: Option<Vote>,
+}
+
+impl Sin for Forge {
+    fn outgoing(&mut self, around: &mut Surroundings<'_>, letter: Letter) -> Vec<Letter> {
+        let to = letter.to;
+        let message = mail::primary(letter.lane, &letter.bytes);
+        let forged = if let Some(Message::Header(signed)) = &message {
+            Message::Certificate(self.certificate(around, signed.header()))
+        } else if let Some(Message::Vote(vote)) = &message {
+            Message::Vote(self.vote(vote))
+        } else {
+            return vec![letter];
+        };
+        vec![Content::from(forged).to(to), letter]
+    }
+
+    fn incoming(
+        &mut self,
+        _around: &mut Surroundings<'_>,
+        _from: ValidatorId,
+        lane: Lane,
+        bytes: &Bytes,
+    ) -> Vec<Letter> {
+        if let Some(Message::Vote(vote)) = mail::primary(lane, bytes) {
+            self.borrowed = Some(vote);
+        }
+        Vec::new()
+    }
+}
+
+impl Forge {
+    /// A certificate of a header that nobody has seen yet.
+    fn certificate(&self, around: &mut Surroundings<'_>, header: &Header) -> Certificate {
+        let own = Vote::sign(header.digest(), around.identity).into_inner().signature;
+        let all: Vec<_> = around.identity.committee.ids().collect();
+        match around.random.gen_range(0..4) {
+            0 => alone(header, around.identity),
+            1 => of(header, &all, &vec![own; all.len()]),
+            2 => of(header, &all, &[own]),
+            _ => {
+                let borrowed = self.borrowed.as_ref().map_or(own, |vote| vote.signature);
+                of(header, &all, &vec![borrowed; all.len()])
+            }
+        }
+    }
+
+    /// A vote in the name of somebody else.
+    fn vote(&self, vote: &Vote) -> Vote {
+        match &self.borrowed {
+            Some(other) => Vote { voter: other.voter, ..vote.clone() },
+            None => Vote { voter: ValidatorId(u16::MAX), ..vote.clone() },
+        }
+    }
+}
+
+/// A certificate with the signature of its author alone.
+pub fn alone(header: &Header, identity: &Identity) -> Certificate {
+    let vote = Vote::sign(header.digest(), identity).into_inner();
+    of(header, &[identity.id], &[vote.signature])
+}
+
+/// A certificate of any parts.
+///
+/// # Panics
+/// Never: it is the encoding of a certificate, right or wrong.
+pub fn of(header: &Header, signers: &[ValidatorId], signatures: &[Signature]) -> Certificate {
+    let signers: Signers = signers.iter().copied().collect();
+    let bytes = codec::encode(&(header, signers, signatures));
+    codec::decode(&bytes, CERTIFICATE_BYTES_MAX).expect("the parts are those of a certificate")
+}
