@@ -10,6 +10,8 @@ pub mod leader;
 pub mod linearizer;
 
 mod bullshark;
+#[cfg(test)]
+mod testing;
 
 use std::{fmt, time::Duration};
 
@@ -158,6 +160,15 @@ impl Record {
             | (Self::HotStuff(_), Self::Committed { .. }) => false,
         }
     }
+}
+
+/// What the newest record of a commit says: what is ordered so far, and who leads. `None` on a new
+/// chain.
+fn last_committed(records: Vec<Record>) -> Option<(linearizer::State, leader::State)> {
+    records.into_iter().rev().find_map(|record| match record {
+        Record::Committed { commit: _, order, schedule } => Some((order, schedule)),
+        Record::HotStuff(_) => None,
+    })
 }
 
 impl Message {
