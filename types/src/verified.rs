@@ -25,15 +25,16 @@ pub trait Verify: Sized {
     }
 }
 
-/// A value that passed [`Verify::verify`], or that this validator signed itself.
+/// A value that passed [`Verify::verify`], or that this validator signed or put together itself.
 ///
 /// There is no other way to make one, so whatever takes a `Verified` need not check again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verified<T>(T);
 
 impl<T> Verified<T> {
-    /// Vouches for a value that was made here, of checked parts.
-    pub(crate) const fn made_here(value: T) -> Self {
+    /// Vouches for a value that this validator signed itself, or put together of checked parts.
+    /// Nothing that comes from others goes through here.
+    pub const fn made_here(value: T) -> Self {
         Self(value)
     }
 
