@@ -4,9 +4,8 @@
 //! anything refers to them; a [`primary`] names batches in headers and gathers the votes that make
 //! a header a certificate. Both are functions of their inputs; `sequencer` drives them.
 //!
-//! Source: Danezis et al., *Narwhal and Tusk*, arXiv:2105.11827, section 4. What a committee of
-//! several validators needs beyond this (dissemination, voting for others, fetching, pruning) joins
-//! together with the network; a committee of one is a quorum by itself.
+//! Source: Danezis et al., *Narwhal and Tusk*, arXiv:2105.11827, section 4. A committee of one is a
+//! quorum by itself and needs neither messages nor time.
 
 pub mod primary;
 pub mod worker;

@@ -1,0 +1,4 @@
+//! The whole primary, and committees of them.
+
+mod committee;
+mod net;
