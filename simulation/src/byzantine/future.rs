@@ -66,7 +66,7 @@ fn junk(around: &mut Surroundings<'_>, mut header: Header) -> Message {
         5 => Message::Want((0..300).map(|_| HeaderDigest(digest(random))).collect()),
         6 => Message::Behind(vec![round; random.gen_range(0..2 * members)]),
         7 => Message::Behind(vec![Round(u64::MAX); members]),
-        _ => Message::Reached(Round(u64::MAX)),
+        _ => Message::Reached(Some(forge::alone(&header, around.identity))),
     }
 }
 

@@ -1,11 +1,11 @@
 //! Answers those who are behind with certificates that are wrong, old, altered or out of order,
-//! with batches that nobody asked for, and with absurd rounds.
+//! and with batches that nobody asked for.
 //!
 //! Stopped by checking answers like everything else, by digests, and by asking somebody else next.
 
 use bytes::Bytes;
 use kraken_mempool::{primary, worker};
-use kraken_types::{Batch, Certificate, Round, Signers, Timestamp, ValidatorId, Vote};
+use kraken_types::{Batch, Certificate, Signers, Timestamp, ValidatorId, Vote};
 use rand::{Rng, seq::SliceRandom};
 
 use super::{
@@ -31,9 +31,10 @@ impl Sin for LieInSync {
         let message = mail::primary(letter.lane, &letter.bytes);
         let lie = if let Some(primary::Message::Certificates(certificates)) = message {
             primary::Message::Certificates(self.certificates(around, certificates))
-        } else if let Some(primary::Message::Reached(round)) = message {
-            let lies = [Round(0), Round(u64::MAX), round.ahead(500), round];
-            primary::Message::Reached(lies.choose(around.random).copied().unwrap_or(round))
+        } else if let Some(primary::Message::Reached(Some(highest))) = message {
+            let bent = bent(around, &highest);
+            let lies = [None, self.heard.first().cloned(), Some(bent), Some(highest)];
+            primary::Message::Reached(lies.choose(around.random).cloned().flatten())
         } else {
             return vec![letter];
         };

@@ -234,7 +234,7 @@ impl Net {
                     self.send(node, to, message.clone());
                 }
             }
-            Output::Certified(certificate) => self.deliver(node, certificate),
+            Output::Certified(certificate) => self.deliver(node, &certificate),
             Output::Fetch { author, batch, .. } => {
                 assert_eq!(self.batches.get(&batch.digest), Some(&(author, batch)));
                 self.nodes[node].stored.insert(batch.digest, (author, batch));
@@ -291,7 +291,7 @@ impl Net {
     }
 
     /// Certificates come once, and after their ancestors.
-    fn deliver(&mut self, node: usize, certificate: Verified<Certificate>) {
+    fn deliver(&mut self, node: usize, certificate: &Verified<Certificate>) {
         let this = &mut self.nodes[node];
         let header = certificate.header();
         if this.horizon.next() < header.round {
@@ -300,7 +300,7 @@ impl Net {
         }
         assert!(this.has.insert(certificate.digest()), "twice");
         this.delivered.push(certificate.clone());
-        self.decide(node, &certificate);
+        self.decide(node, certificate);
     }
 
     /// Every other round has an anchor: a grandparent of the first certificate two rounds up.
