@@ -49,7 +49,19 @@ pub trait Sin: fmt::Debug + Send {
         vec![letter]
     }
 
-    /// A message arrived, and the honest code will see it too. Returns what is sent besides.
+    /// Whether the honest code is to see a message that arrived.
+    fn hears(
+        &mut self,
+        around: &mut Surroundings<'_>,
+        from: ValidatorId,
+        lane: Lane,
+        bytes: &Bytes,
+    ) -> bool {
+        let _ = (around, from, lane, bytes);
+        true
+    }
+
+    /// A message arrived. Returns what is sent besides what the honest code has to say to it.
     fn incoming(
         &mut self,
         around: &mut Surroundings<'_>,

@@ -1,0 +1,269 @@
+//! Watches every honest validator, at the moment it makes something durable, says it, commits it or
+//! executes it, and compares with all it ever did and with all the others.
+
+mod order;
+mod payload;
+mod signing;
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use kraken_consensus as consensus;
+use kraken_mempool::{primary, worker};
+use kraken_ordering::{Entry, Message};
+use kraken_types::{
+    BatchRef, Certificate, Commit, Committee, HeaderDigest, Timestamp, ValidatorId,
+    genesis::Protocol,
+};
+
+use crate::{
+    node::Node,
+    plan::Plan,
+    report::{Invariant, Violation},
+    sin::Lane,
+};
+
+use self::{order::Order, payload::Payload, signing::Signing};
+
+/// Watches.
+#[derive(Debug)]
+pub(crate) struct Observer {
+    now: Timestamp,
+    dawn: Option<Timestamp>,
+    committee: Arc<Committee>,
+    gc_depth: u64,
+    protocol: Protocol,
+    order: Order,
+    payload: Payload,
+    signing: Signing,
+    certificates: BTreeMap<HeaderDigest, Certificate>,
+    violation: Option<Violation>,
+}
+
+/// What the parts of an observer say of something wrong.
+type Verdict = Result<(), (Invariant, String)>;
+
+impl Observer {
+    /// Watches a committee that has not begun.
+    pub(crate) fn new(plan: &Plan, committee: Arc<Committee>, nodes: usize) -> Self {
+        Self {
+            now: Timestamp::ZERO,
+            dawn: None,
+            committee,
+            gc_depth: plan.settings.gc_depth,
+            protocol: plan.protocol,
+            order: Order::new(nodes),
+            payload: Payload::default(),
+            signing: Signing::default(),
+            certificates: BTreeMap::new(),
+            violation: None,
+        }
+    }
+
+    /// What happens from now on happens at this time.
+    pub(crate) fn at(&mut self, now: Timestamp) {
+        self.dawn.get_or_insert(now);
+        self.now = now;
+    }
+
+    /// Something must never happen, but did. The first such thing is kept.
+    pub(crate) fn violated(&mut self, invariant: Invariant, what: String) {
+        let at = self.dawn.map_or(Duration::ZERO, |dawn| self.now.since(dawn));
+        self.violation.get_or_insert(Violation { at, invariant, what });
+    }
+
+    fn judge(&mut self, verdict: Verdict) {
+        if let Err((invariant, what)) = verdict {
+            self.violated(invariant, what);
+        }
+    }
+
+    /// What went wrong first.
+    pub(crate) fn violation(&self) -> Option<&Violation> {
+        self.violation.as_ref()
+    }
+
+    /// The same, at the end.
+    pub(crate) fn into_violation(self) -> Option<Violation> {
+        self.violation
+    }
+
+    /// How many commits there are.
+    pub(crate) fn commits(&self) -> u64 {
+        self.order.chain().len() as u64
+    }
+
+    /// How many transactions were ordered.
+    pub(crate) fn transactions(&self) -> u64 {
+        self.payload.executed()
+    }
+
+    /// The payload of a commit; none if there is no such commit.
+    pub(crate) fn batches_of(&self, index: u64) -> &[(ValidatorId, BatchRef)] {
+        let place = usize::try_from(index).unwrap_or(usize::MAX);
+        self.order.chain().get(place).map_or(&[], |commit| commit.batches.as_slice())
+    }
+
+    /// The transactions that were promised and that nobody has executed.
+    pub(crate) fn open(&self) -> Vec<u64> {
+        self.payload.open()
+    }
+
+    /// A client gave a transaction to a node.
+    pub(crate) fn submitted(&mut self, node: &Node, transaction: u64) {
+        if node.is_honest {
+            self.payload.submitted(node.id, transaction);
+        }
+    }
+
+    /// A worker stores a batch.
+    pub(crate) fn stored(&mut self, node: &Node, held: &worker::Held, bytes: &Bytes) {
+        let verdict = self.payload.stored(node, held, bytes);
+        self.judge(verdict);
+    }
+
+    /// A record was handed to the disk.
+    pub(crate) fn appended(&mut self, node: &Node, record: u64, entry: &Entry) {
+        if node.is_honest {
+            self.signing.appended(node.id, record, entry);
+        }
+        if let Entry::Primary(primary::Record::Accepted(certificate)) = entry {
+            self.certified(certificate);
+        }
+    }
+
+    /// A disk made durable what it was given.
+    pub(crate) fn synced(&mut self, node: &Node) {
+        self.signing.synced(node.id, node.votes.durable());
+        self.payload.synced(node);
+    }
+
+    /// A node starts with what its disks kept.
+    pub(crate) fn recovered(&mut self, node: &Node, entries: &[Entry]) {
+        self.signing.recovered(node.id, entries);
+        self.payload.recovered(node);
+        let mut next = node.executor.executed;
+        for entry in entries {
+            if let Entry::Protocol(consensus::Record::Committed { commit, .. }) = entry {
+                next = next.max(commit.index.0 + 1);
+                if node.is_honest {
+                    let verdict = self.order.committed(commit);
+                    self.judge(verdict);
+                }
+            }
+        }
+        self.order.starts_at(node.id, next);
+    }
+
+    /// A node died for good: what only it had is gone.
+    pub(crate) fn died(&mut self, node: &Node) {
+        self.payload.abandoned(node.id);
+    }
+
+    /// A node lost its disks.
+    pub(crate) fn lost(&mut self, node: &Node) {
+        self.signing.lost(node.id);
+        self.payload.lost(node.id);
+    }
+
+    /// A worker says something.
+    pub(crate) fn sent_by_worker(&mut self, node: &Node, message: &worker::Message) {
+        if node.is_honest {
+            let verdict = self.payload.sent(node, message);
+            self.judge(verdict);
+        }
+    }
+
+    /// Primary or protocol say something.
+    pub(crate) fn said(&mut self, node: &Node, message: &Message) {
+        self.learn(message);
+        if node.is_honest {
+            let verdict = self.signing.said(node, message);
+            self.judge(verdict);
+        }
+    }
+
+    /// A liar puts something on the network.
+    pub(crate) fn overheard(&mut self, lane: Lane, bytes: &[u8]) {
+        if lane == Lane::Ordering
+            && let Ok(message) = Message::decode(bytes)
+        {
+            self.learn(&message);
+        }
+    }
+
+    /// Takes note of headers and certificates, whoever sends them.
+    fn learn(&mut self, message: &Message) {
+        match message {
+            Message::Primary(primary::Message::Header(signed)) => {
+                self.signing.learn(signed.digest(), signed.header());
+            }
+            Message::Primary(
+                primary::Message::Certificate(certificate)
+                | primary::Message::Reached(Some(certificate)),
+            ) => {
+                self.signing.learn(certificate.digest(), certificate.header());
+            }
+            Message::Primary(primary::Message::Certificates(certificates)) => {
+                for certificate in certificates {
+                    self.signing.learn(certificate.digest(), certificate.header());
+                }
+            }
+            Message::Primary(
+                primary::Message::Vote(_)
+                | primary::Message::Want(_)
+                | primary::Message::Behind(_)
+                | primary::Message::Forgot
+                | primary::Message::Reached(None),
+            )
+            | Message::Protocol(_) => {}
+        }
+    }
+
+    /// An honest validator accepted a certificate.
+    fn certified(&mut self, certificate: &Certificate) {
+        if self.certificates.contains_key(&certificate.digest()) {
+            return;
+        }
+        self.certificates.insert(certificate.digest(), certificate.clone());
+        let verdict = self
+            .signing
+            .certified(certificate)
+            .and_then(|()| self.payload.certified(certificate, &self.committee));
+        self.judge(verdict);
+    }
+
+    /// A node commits.
+    pub(crate) fn committed(&mut self, node: &Node, commit: &Commit) {
+        if node.is_honest {
+            let verdict = self
+                .order
+                .follows(node.id, commit)
+                .and_then(|()| self.order.committed(commit))
+                .and_then(|()| self.payload.count(self.order.chain()));
+            self.judge(verdict);
+        }
+    }
+
+    /// A node has executed all commits below `end`, durably.
+    pub(crate) fn executed(&mut self, node: &Node, end: u64) {
+        for index in node.executor.executed..end {
+            let place = usize::try_from(index).unwrap_or(usize::MAX);
+            let Some(commit) = self.order.chain().get(place) else { continue };
+            let verdict = self.payload.execute(node, commit);
+            self.judge(verdict);
+        }
+    }
+
+    /// Computes the order anew, by other code, from the certificates and the anchors.
+    pub(crate) fn recompute_order(&mut self) {
+        let verdict = order::recompute(
+            self.order.chain(),
+            &self.certificates,
+            &self.committee,
+            self.gc_depth,
+            self.protocol,
+        );
+        self.judge(verdict);
+    }
+}
