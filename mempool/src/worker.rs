@@ -120,8 +120,8 @@ pub enum Input {
     /// First input after a start: the batches on disk that are not released, oldest first. The
     /// newest own batch is always there.
     Recovered(Vec<Held>),
-    /// The gateway admitted a transaction. One beyond [`codec::TRANSACTION_BYTES_MAX`] is left out:
-    /// no peer would take a batch with it.
+    /// The gateway admitted a transaction, of at most [`codec::TRANSACTION_BYTES_MAX`]: no peer
+    /// would take a batch with a larger one.
     Transaction(Bytes),
     /// The worker at the same place of another validator sent this.
     Message {
@@ -241,7 +241,9 @@ impl Worker {
     pub fn step(&mut self, now: Timestamp, input: Input) -> Vec<Output> {
         let mut outputs = match input {
             Input::Recovered(held) => self.recover(now, held),
-            Input::Transaction(transaction) => self.admit(now, transaction),
+            Input::Transaction(transaction) => {
+                self.pack(now, packer::Input::Transaction(transaction))
+            }
             Input::Message { from, message } => self.hear(now, from, message),
             Input::Fetch { author, batch, holders } => self.want(now, author, &batch, &holders),
             Input::Read { digest: _, to, bytes } => {
@@ -276,13 +278,6 @@ impl Worker {
             self.tick_at = Some(now);
         }
         Vec::new()
-    }
-
-    fn admit(&mut self, now: Timestamp, transaction: Bytes) -> Vec<Output> {
-        if codec::TRANSACTION_BYTES_MAX < transaction.len() {
-            return Vec::new();
-        }
-        self.pack(now, packer::Input::Transaction(transaction))
     }
 
     fn pack(&mut self, now: Timestamp, input: packer::Input) -> Vec<Output> {

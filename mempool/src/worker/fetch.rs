@@ -108,12 +108,11 @@ impl Fetch {
         let mut asks: BTreeMap<ValidatorId, Vec<BatchDigest>> = BTreeMap::new();
         for key in self.retries.due(now) {
             let (_, (digest, _)) = key;
-            match self.whom(key) {
-                Some(to) if self.asked.take(now, to) => {
-                    asks.entry(to).or_default().push(digest);
-                    self.retries.tried(key, now);
-                }
-                Some(_) | None => self.retries.postpone(key, now),
+            if let Some(to) = self.whom(now, key) {
+                asks.entry(to).or_default().push(digest);
+                self.retries.tried(key, now);
+            } else {
+                self.retries.postpone(key, now);
             }
         }
         let messages = |(to, digests): (ValidatorId, Vec<BatchDigest>)| {
@@ -133,23 +132,28 @@ impl Fetch {
         self.wanted.len() + self.asked.size()
     }
 
-    /// Whom to ask this time: the author, then those who vouch, each of us beginning with another.
-    fn whom(&self, key: Key) -> Option<ValidatorId> {
-        let (_, wanted) = key;
-        let own = self.identity.id;
-        let holders = &self.wanted.get(&wanted)?.holders;
-        let others = holders.iter().filter(|id| *id != own && *id != wanted.1);
+    /// Whom to ask this time: the next in turn whose allowance is not spent.
+    fn whom(&mut self, now: Timestamp, key: Key) -> Option<ValidatorId> {
+        let sources = self.sources(key.1);
+        let turn = (self.retries.tries(key) as usize).checked_rem(sources.len())?;
+        let in_turn = sources[turn..].iter().chain(&sources[..turn]);
+        in_turn.copied().find(|source| self.asked.take(now, *source))
+    }
+
+    /// Who may have a batch: the author, then those who vouch, each of us beginning with another.
+    fn sources(&self, wanted: Wanted) -> Vec<ValidatorId> {
+        let (own, (_, author)) = (self.identity.id, wanted);
+        let Some(Source { holders, .. }) = self.wanted.get(&wanted) else { return Vec::new() };
+        let others = holders.iter().filter(|id| *id != own && *id != author);
         let mut sources: Vec<_> = others.filter(|id| self.is_member(*id)).collect();
         if !sources.is_empty() {
             let first = usize::from(own.0) % sources.len();
             sources.rotate_left(first);
         }
-        if wanted.1 != own {
-            sources.insert(0, wanted.1);
+        if author != own {
+            sources.insert(0, author);
         }
-        let tries = self.retries.tries(key) as usize;
-        let place = tries.checked_rem(sources.len())?;
-        sources.get(place).copied()
+        sources
     }
 
     fn is_member(&self, id: ValidatorId) -> bool {

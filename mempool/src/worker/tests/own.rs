@@ -88,17 +88,6 @@ fn transactions_wait_while_too_many_own_bytes_are_not_released() {
 }
 
 #[test]
-fn a_transaction_that_no_peer_would_take_is_left_out() {
-    let mut worker = worker(1, 0);
-    let transaction = |bytes| Input::Transaction(Bytes::from(vec![0; bytes]));
-    assert_eq!(worker.step(at(0), transaction(codec::TRANSACTION_BYTES_MAX + 1)), []);
-    assert_eq!(
-        worker.step(at(0), transaction(codec::TRANSACTION_BYTES_MAX)),
-        [Output::WakeAt(at(10))]
-    );
-}
-
-#[test]
 fn after_a_restart_a_quorum_is_gathered_anew_from_what_is_on_disk() {
     let mut worker = worker(4, 0);
     let own = batch(0, 8, 5);

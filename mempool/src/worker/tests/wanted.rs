@@ -44,15 +44,16 @@ fn what_is_probably_on_its_way_has_some_time_to_come() {
 #[test]
 fn many_batches_are_asked_for_together_within_what_will_be_answered() {
     let mut worker = worker(4, 0);
-    let missing: Vec<_> = (0..6).map(|sequence| batch(1, sequence, 5).0).collect();
+    let missing: Vec<_> = (0..10).map(|sequence| batch(1, sequence, 5).0).collect();
     for batch in &missing {
         let _ = worker.step(at(0), fetch(1, *batch, [2]));
     }
-    let digests = |batches: &[BatchRef]| batches.iter().map(|batch| batch.digest).collect();
-    let oldest = Message::Want(digests(&missing[..4]));
-    assert_eq!(tick(&mut worker, 0), [send(1, oldest)]);
-    let (rest, others) = (Message::Want(digests(&missing[4..])), digests(&missing[..4]));
-    assert_eq!(tick(&mut worker, 100), [send(1, rest), send(2, Message::Want(others))]);
+    let these =
+        |batches: &[BatchRef]| Message::Want(batches.iter().map(|batch| batch.digest).collect());
+    let (first, second, last) = (these(&missing[..4]), these(&missing[4..8]), these(&missing[8..]));
+    assert_eq!(tick(&mut worker, 0), [send(1, first.clone()), send(2, second.clone())]);
+    assert_eq!(tick(&mut worker, 100), [send(1, second), send(2, first)], "the other one");
+    assert_eq!(tick(&mut worker, 200), [send(1, last)]);
 }
 
 #[test]
