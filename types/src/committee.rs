@@ -271,14 +271,18 @@ mod tests {
     #[test]
     fn quorums_of_equal_stakes_are_the_textbook_ones() {
         for (count, quorum, validity) in [(1, 1, 1), (4, 3, 2), (7, 5, 3), (10, 7, 4)] {
-            let committee = Committee::new(Digest::default(), Epoch(0), validators(&vec![1; count])).expect("valid");
+            let committee =
+                Committee::new(Digest::default(), Epoch(0), validators(&vec![1; count]))
+                    .expect("valid");
             assert_eq!((committee.quorum(), committee.validity()), (quorum, validity), "{count}");
         }
     }
 
     #[test]
     fn bad_lists_are_named() {
-        let of = |stakes: &[Stake]| Committee::new(Digest::default(), Epoch(0), validators(stakes)).map(|_| ());
+        let of = |stakes: &[Stake]| {
+            Committee::new(Digest::default(), Epoch(0), validators(stakes)).map(|_| ())
+        };
         assert_eq!(of(&[]), Err(CommitteeError::Empty));
         assert_eq!(of(&[1, 0]), Err(CommitteeError::NoStake { id: ValidatorId(1) }));
         assert_eq!(of(&[Stake::MAX, 1]), Err(CommitteeError::StakeTooLarge));
@@ -294,7 +298,8 @@ mod tests {
     #[test]
     fn a_validator_is_found_by_its_key() {
         let members = validators(&[1, 1, 1]);
-        let committee = Committee::new(Digest::default(), Epoch(0), members.clone()).expect("valid");
+        let committee =
+            Committee::new(Digest::default(), Epoch(0), members.clone()).expect("valid");
         assert_eq!(committee.id_of(&members[2].key), Some(ValidatorId(2)));
         assert_eq!(committee.get(ValidatorId(2)), Some(&members[2]));
         assert_eq!(committee.get(ValidatorId(3)), None);

@@ -318,8 +318,7 @@ mod tests {
         let mut signature = [0; 64];
         signature[..32].copy_from_slice(&small);
         let digest = Digest::of("kraken test v1", &3_u64);
-        let crafted =
-            Claim { key: PublicKey(small), digest, signature: Signature(signature) };
+        let crafted = Claim { key: PublicKey(small), digest, signature: Signature(signature) };
         assert_eq!(Ed25519.verify(&[crafted]), Ok(()), "ZIP-215 accepts points of small order");
         assert_eq!(Ed25519.verify(&[crafted; 5]), Ok(()));
         assert_eq!(Ed25519.verify(&[claim(1, 1), crafted, claim(2, 2)]), Ok(()));

@@ -257,16 +257,14 @@ mod tests {
 
     #[test]
     fn each_fault_is_named() {
-        let faults: [(fn(&mut Header), HeaderError); 10] = [
+        type Fault = fn(&mut Header);
+        let faults: [(Fault, HeaderError); 10] = [
             (|header| header.genesis = Digest::from_bytes([9; 32]), HeaderError::WrongGenesis),
             (
                 |header| header.epoch = Epoch(9),
                 HeaderError::WrongEpoch { got: Epoch(9), expected: Epoch(0) },
             ),
-            (
-                |header| header.author = ValidatorId(4),
-                HeaderError::Stranger { id: ValidatorId(4) },
-            ),
+            (|header| header.author = ValidatorId(4), HeaderError::Stranger { id: ValidatorId(4) }),
             (|header| header.round = Round(0), HeaderError::Genesis),
             (
                 |header| header.batches = testing::batches(1_025),
@@ -284,10 +282,7 @@ mod tests {
                 |header| header.parents = vec![HeaderDigest(Digest::default())],
                 HeaderError::BadParents { got: 1, round: Round(1) },
             ),
-            (
-                |header| header.round = Round(2),
-                HeaderError::BadParents { got: 0, round: Round(2) },
-            ),
+            (|header| header.round = Round(2), HeaderError::BadParents { got: 0, round: Round(2) }),
             (|header| header.close_block = true, HeaderError::ClosesBlock),
         ];
         for (fault, expected) in faults {

@@ -11,6 +11,8 @@ mod commit;
 mod committee;
 mod crypto;
 pub mod genesis;
+#[cfg(test)]
+mod golden;
 mod header;
 mod signers;
 #[cfg(any(test, feature = "testing"))]
@@ -23,12 +25,8 @@ pub use awaited::Awaited;
 pub use batch::{Batch, BatchDigest, WorkerId};
 pub use certificate::{Certificate, CertificateError, Vote, VoteError};
 pub use commit::{ChainDigest, Commit, CommitIndex, Cursor};
-pub use committee::{
-    Committee, CommitteeError, Epoch, Identity, Stake, Validator, ValidatorId,
-};
-pub use crypto::{
-    Claim, Digest, Ed25519, Hasher, PublicKey, Scheme, SecretKey, Signature, Signer,
-};
+pub use committee::{Committee, CommitteeError, Epoch, Identity, Stake, Validator, ValidatorId};
+pub use crypto::{Claim, Digest, Ed25519, Hasher, PublicKey, Scheme, SecretKey, Signature, Signer};
 pub use genesis::Genesis;
 pub use header::{BatchRef, Header, HeaderDigest, HeaderError, Round, SignedHeader};
 pub use signers::Signers;

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use borsh::{BorshDeserialize, BorshSerialize};
 use bytes::Bytes;
 
 use crate::{
     BatchDigest, BatchRef, Certificate, Committee, Digest, Epoch, Header, HeaderDigest, Identity,
-    Round, Signer, Timestamp, Validator, ValidatorId, Verified, Vote, WorkerId,
+    Round, Signer, Timestamp, Validator, ValidatorId, Verified, Vote, WorkerId, codec,
 };
 
 /// The key of a validator.
@@ -73,4 +74,26 @@ pub fn certify(header: Header, size: u16) -> Verified<Certificate> {
     let vote = |id| (ValidatorId(id), Vote::sign(signed.digest(), &identity(size, id)));
     let votes = (0..size).map(vote).collect();
     Certificate::assemble(&signed, &votes, &committee(size)).expect("everyone voted")
+}
+
+/// Checks that the encoding of a value is what it always was. `golden` is hexadecimal, with spaces
+/// wherever they help.
+///
+/// # Panics
+/// If the encoding changed, or is not read as the same value.
+pub fn assert_golden<T: BorshSerialize + BorshDeserialize>(value: &T, golden: &str) {
+    let bytes = codec::encode(value);
+    assert_hex(std::any::type_name::<T>(), &bytes, golden);
+    let read: T = codec::decode(&bytes, bytes.len()).expect("the encoding of a value");
+    assert_eq!(codec::encode(&read), bytes, "it was read as something else");
+}
+
+/// Checks bytes against hexadecimal digits, with spaces wherever they help.
+///
+/// # Panics
+/// If they differ.
+pub fn assert_hex(name: &str, bytes: &[u8], golden: &str) {
+    let golden: String = golden.split_whitespace().collect();
+    let found: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(found, golden, "{name} changed: what others say and what is on disk is not read");
 }
