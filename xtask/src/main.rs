@@ -12,6 +12,7 @@ mod contracts;
 mod mutants;
 mod node_js;
 mod process;
+mod sim;
 mod tests;
 
 use std::{env, process::ExitCode};
@@ -42,6 +43,10 @@ Commands:
                         with what is committed instead of writing it.
   mutants [NAME]        Breaks the rules of simulation/mutants.toml one at a time, in a copy, and
                         fails if nobody notices; with NAME only those whose names contain it.
+  sim [ARGS]            Simulates committees and looks for anything that must never happen:
+                        cargo xtask sim --seeds N [--first-seed N] [--validators N] [--trace]
+                        [--protocol fcfs|hotstuff|bullshark]; without a protocol, all of them. A
+                        failure prints the command that runs it again.
   bench [NAME]          Runs one bench of the node, or all of them, in release mode.
   help                  This text.
 
@@ -76,6 +81,7 @@ fn run(arguments: &[String]) -> Result<()> {
         ["clients", "--release"] => clients::run(Profile::Release),
         ["contracts"] => contracts::write(),
         ["contracts", "--check"] => contracts::check(),
+        ["sim", arguments @ ..] => sim::run(arguments),
         ["mutants"] => mutants::run(""),
         ["mutants", name] => mutants::run(name),
         ["bench", name @ ..] if name.len() <= 1 => bench(name),

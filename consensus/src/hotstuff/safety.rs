@@ -67,6 +67,16 @@ impl Safety {
         self.is_silent
     }
 
+    /// The last view in which we voted or gave up.
+    pub fn signed(&self) -> View {
+        self.signed
+    }
+
+    /// The last view in which we proposed.
+    pub fn proposed(&self) -> View {
+        self.proposed
+    }
+
     /// The certificate of the highest view we know.
     pub fn high_qc(&self) -> Verified<Qc> {
         Verified::made_here(self.high_qc.clone())

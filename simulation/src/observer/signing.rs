@@ -1,10 +1,15 @@
 //! What honest validators say: never two different things, and never before it is durable.
 
+mod views;
+
 use std::collections::{BTreeMap, BTreeSet};
 
+use kraken_consensus as consensus;
 use kraken_mempool::primary;
 use kraken_ordering::{Entry, Message};
 use kraken_types::{Certificate, Header, HeaderDigest, Round, ValidatorId};
+
+use self::views::Views;
 
 use super::Verdict;
 use crate::{NodeId, node::Node, report::Invariant};
@@ -21,6 +26,7 @@ pub(super) struct Signing {
     /// Records handed to a disk, and the number of durable records that makes them durable.
     pending: BTreeMap<NodeId, Vec<(u64, Fact)>>,
     durable: BTreeMap<NodeId, BTreeSet<Fact>>,
+    views: Views,
 }
 
 /// What a record says.
@@ -39,33 +45,42 @@ impl Signing {
     }
 
     pub(super) fn appended(&mut self, node: NodeId, record: u64, entry: &Entry) {
+        if let Entry::Protocol(consensus::Record::HotStuff(entry)) = entry {
+            self.views.appended(node, record, entry);
+        }
         if let Some(fact) = fact(entry) {
             self.pending.entry(node).or_default().push((record, fact));
         }
     }
 
     pub(super) fn synced(&mut self, node: NodeId, durable: u64) {
-        let Some(pending) = self.pending.get_mut(&node) else { return };
+        let pending = self.pending.entry(node).or_default();
         let count = pending.partition_point(|(record, _)| *record <= durable);
         let facts = pending.drain(..count).map(|(_, fact)| fact);
         self.durable.entry(node).or_default().extend(facts);
+        self.views.synced(node, durable);
     }
 
     pub(super) fn recovered(&mut self, node: NodeId, entries: &[Entry]) {
         self.pending.remove(&node);
+        self.views.recovered(node, entries);
         self.durable.entry(node).or_default().extend(entries.iter().filter_map(fact));
     }
 
     pub(super) fn lost(&mut self, node: NodeId) {
         self.pending.remove(&node);
         self.durable.remove(&node);
+        self.views.lost(node);
     }
 
     /// An honest validator says something.
     pub(super) fn said(&mut self, node: &Node, message: &Message) -> Verdict {
         match message {
             Message::Primary(message) => self.said_by_primary(node, message),
-            Message::Protocol(_) => Ok(()),
+            Message::Protocol(consensus::Message::Fcfs(_)) => Ok(()),
+            Message::Protocol(consensus::Message::HotStuff(message)) => {
+                self.views.said(node, message)
+            }
         }
     }
 
