@@ -141,3 +141,87 @@ impl Node {
         &self.parents
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Drawing;
+
+    const A: ValidatorId = ValidatorId(0);
+    const D: ValidatorId = ValidatorId(3);
+
+    fn drawing() -> Drawing {
+        Drawing::of(4, "A B C D\nA B C:BCD D:BCD\nA:ABC B:BCD")
+    }
+
+    fn dag(drawing: &Drawing) -> Dag {
+        let mut dag = Dag::new();
+        assert!(drawing.all().all(|made| dag.insert(made.clone())));
+        dag
+    }
+
+    fn authors(ids: &[u16]) -> Signers {
+        ids.iter().copied().map(ValidatorId).collect()
+    }
+
+    #[test]
+    fn a_certificate_is_found_by_place_and_by_digest() {
+        let drawing = drawing();
+        let dag = dag(&drawing);
+        let made = drawing.get("D2");
+        assert_eq!(dag.node(Round(2), D).map(Node::certificate), Some(made));
+        assert_eq!(dag.get(&made.digest()), Some(made));
+        assert!(dag.node(Round(3), D).is_none() && dag.node(Round(9), A).is_none());
+        assert_eq!((dag.len(), dag.top()), (10, Round(3)));
+        assert!(dag.nodes().map(Node::certificate).eq(drawing.all()));
+    }
+
+    #[test]
+    fn parents_and_support_are_sets_of_authors() {
+        let drawing = drawing();
+        let dag = dag(&drawing);
+        assert_eq!(dag.node(Round(3), A).map(Node::parents), Some(&authors(&[0, 1, 2])));
+        assert_eq!(dag.parents_of(Round(3), &authors(&[0, 1])), authors(&[0, 1, 2, 3]));
+        assert_eq!(dag.parents_of(Round(2), &authors(&[2, 3])), authors(&[1, 2, 3]));
+        let support = |round, author| dag.support(Round(round), author, &drawing.committee);
+        assert_eq!([support(1, A), support(1, D), support(2, A), support(3, A)], [2, 4, 1, 0]);
+    }
+
+    #[test]
+    fn what_is_there_already_or_too_old_is_not_taken_in() {
+        let drawing = drawing();
+        let mut dag = dag(&drawing);
+        assert!(!dag.insert(drawing.get("A1").clone()));
+        // The same author and round with another parent: no quorum votes for both.
+        let twin = Drawing::of(4, "A B C D\nA B C:ABC");
+        assert!(!dag.insert(twin.get("C2").clone()));
+        assert_eq!(dag.get(&twin.get("C2").digest()), None);
+
+        dag.prune(Round(2));
+        dag.prune(Round(1));
+        assert_eq!((dag.len(), dag.horizon(), dag.top()), (2, Round(2), Round(3)));
+        assert_eq!(dag.get(&drawing.get("A2").digest()), None);
+        assert!(!dag.insert(drawing.get("A2").clone()));
+        dag.prune(Round(7));
+        assert!(dag.is_empty());
+        assert_eq!(dag.top(), Round(7));
+    }
+
+    #[test]
+    fn parents_below_the_horizon_need_not_come() {
+        let drawing = drawing();
+        let mut dag = Dag::new();
+        dag.prune(Round(1));
+        assert!(["A2", "B2", "C2", "A3"].iter().all(|name| dag.insert(drawing.get(name).clone())));
+        assert_eq!(dag.node(Round(3), A).map(Node::parents), Some(&authors(&[0, 1, 2])));
+        assert!(dag.parents_of(Round(2), &authors(&[0])).is_empty());
+    }
+
+    #[test]
+    #[should_panic(expected = "a certificate comes after its ancestors")]
+    fn nobody_may_ask_for_parents_that_were_not_there() {
+        let mut dag = Dag::new();
+        assert!(dag.insert(drawing().get("A2").clone()));
+        let _ = dag.node(Round(2), A).map(Node::parents);
+    }
+}

@@ -132,3 +132,121 @@ impl Schedule {
         worst.into_iter().zip(best.into_iter().cycle()).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use kraken_types::codec;
+    use proptest::{collection::vec, prelude::*};
+
+    use super::*;
+    use crate::testing::committee;
+
+    fn ids(ids: &[u16]) -> impl Iterator<Item = ValidatorId> {
+        ids.iter().copied().map(ValidatorId)
+    }
+
+    fn outcome(present: &[u16], skipped: &[u16]) -> Outcome {
+        let led = ValidatorId(present[0]);
+        Outcome { led, skipped: ids(skipped).collect(), present: ids(present).collect() }
+    }
+
+    /// A period with the same outcome throughout.
+    fn period(schedule: &mut Schedule, present: &[u16], skipped: &[u16]) -> bool {
+        let outcome = outcome(present, skipped);
+        (1..PERIOD).for_each(|_| assert!(!schedule.learn(&outcome), "before the period is over"));
+        schedule.learn(&outcome)
+    }
+
+    fn turns(schedule: &Schedule) -> Vec<u16> {
+        (0..schedule.committee.len() as u64).map(|turn| schedule.leader(turn).0).collect()
+    }
+
+    fn schedule(stakes: &[u64]) -> Schedule {
+        Schedule::new(committee(stakes))
+    }
+
+    #[test]
+    fn turns_go_round() {
+        let schedule = schedule(&[1; 4]);
+        let leaders: Vec<_> = (0..6).map(|turn| schedule.leader(turn).0).collect();
+        assert_eq!(leaders, [0, 1, 2, 3, 0, 1]);
+        assert_eq!(schedule.leader(u64::MAX).0, 3);
+    }
+
+    #[test]
+    fn who_is_absent_loses_its_turns_until_after_a_good_period() {
+        let mut schedule = schedule(&[1; 4]);
+        assert!(period(&mut schedule, &[0, 1, 2], &[3]));
+        assert_eq!(turns(&schedule), [0, 1, 2, 0]);
+        assert!(!period(&mut schedule, &[0, 1, 2], &[]), "still absent, nothing changes");
+        assert_eq!(turns(&schedule), [0, 1, 2, 0]);
+        assert!(period(&mut schedule, &[0, 1, 2, 3], &[]));
+        assert_eq!(turns(&schedule), [0, 1, 2, 3]);
+    }
+
+    #[test]
+    fn the_best_substitute_was_present_most_and_never_skipped() {
+        let mut schedule = schedule(&[1; 4]);
+        schedule.learn(&outcome(&[2, 3], &[0]));
+        assert!(!(2..PERIOD).any(|_| schedule.learn(&outcome(&[1, 2, 3], &[]))));
+        assert!(schedule.learn(&outcome(&[2, 3], &[0])));
+        assert_eq!(turns(&schedule), [2, 1, 2, 3]);
+    }
+
+    #[test]
+    fn the_worst_have_no_more_weight_than_may_be_faulty() {
+        let mut schedule = schedule(&[1; 7]);
+        period(&mut schedule, &[0, 1, 2], &[6, 5]);
+        assert_eq!(turns(&schedule), [0, 1, 2, 3, 4, 0, 1], "two of four, those who were skipped");
+        // Of 12 up to 3 may be faulty: the heavy one stays, whatever it did.
+        let mut schedule = self::schedule(&[5, 5, 1, 1]);
+        period(&mut schedule, &[0, 2], &[1]);
+        assert_eq!(turns(&schedule), [0, 1, 2, 0]);
+    }
+
+    #[test]
+    fn a_lone_validator_always_leads() {
+        let mut schedule = schedule(&[1]);
+        assert!(!period(&mut schedule, &[0], &[0]));
+        assert_eq!(turns(&schedule), [0]);
+    }
+
+    #[test]
+    fn the_bytes_of_the_state_do_not_change() {
+        let mut schedule = schedule(&[1; 4]);
+        period(&mut schedule, &[0, 1, 2], &[3]);
+        schedule.learn(&outcome(&[1], &[2]));
+        let golden = [
+            &[1, 0, 0, 0, 3, 0, 0, 0][..],
+            &[1],
+            &[2, 0, 0, 0, 1, 0, 1, 0, 0, 0, 0, 2, 0, 0, 1, 0, 0, 0],
+        ];
+        assert_eq!(codec::encode(schedule.state()), golden.concat());
+    }
+
+    proptest! {
+        /// A restart in the midst of a period is not noticed; and at least two thirds keep a turn.
+        #[test]
+        fn what_was_learned_survives_a_restart(
+            outcomes in vec((0_u16..4, vec(0_u16..4, 0..3), vec(0_u16..4, 0..4)), 0..40),
+            restart in 0_usize..40,
+        ) {
+            let (mut steady, mut restarted) = (schedule(&[1; 4]), schedule(&[1; 4]));
+            for (number, (led, skipped, present)) in outcomes.iter().enumerate() {
+                let present: Vec<_> = [*led].iter().chain(present).copied().collect();
+                let outcome = outcome(&present, skipped);
+                if number == restart {
+                    let bytes = codec::encode(restarted.state());
+                    restarted = schedule(&[1; 4]);
+                    restarted.restore(codec::decode(&bytes, bytes.len()).expect("own"));
+                }
+                let before = turns(&steady);
+                prop_assert_eq!(steady.learn(&outcome), turns(&steady) != before);
+                restarted.learn(&outcome);
+                prop_assert_eq!(steady.state(), restarted.state());
+                let own = (0..).zip(turns(&steady)).filter(|(id, leader)| id == leader).count();
+                prop_assert!(3 <= own);
+            }
+        }
+    }
+}

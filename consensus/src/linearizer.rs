@@ -205,3 +205,6 @@ fn median(mut times: Vec<(Timestamp, Stake)>) -> Timestamp {
     });
     half.map_or(Timestamp::ZERO, |(time, _)| time)
 }
+
+#[cfg(test)]
+mod tests;

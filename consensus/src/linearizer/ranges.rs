@@ -59,3 +59,40 @@ impl Ranges {
         self.0[place].1 = last;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::{collection::vec, prelude::*};
+
+    use super::*;
+
+    proptest! {
+        /// In whatever order numbers come, the ranges say the same as a set, as briefly as can be.
+        #[test]
+        fn ranges_are_a_set(numbers in vec(prop_oneof![0_u64..60, u64::MAX - 3..=u64::MAX], 0..80)) {
+            let (mut ranges, mut set) = (Ranges::default(), BTreeSet::new());
+            for number in numbers {
+                prop_assert_eq!(ranges.insert(number), set.insert(number));
+            }
+            for number in (0..61).chain(u64::MAX - 4..=u64::MAX) {
+                prop_assert_eq!(ranges.contains(number), set.contains(&number));
+            }
+            let gaps = set.iter().zip(set.iter().skip(1)).filter(|(one, next)| *one + 1 < **next);
+            prop_assert_eq!(ranges.len(), gaps.count() + usize::from(!set.is_empty()));
+            prop_assert_eq!(ranges.is_empty(), set.is_empty());
+        }
+    }
+
+    #[test]
+    fn one_range_too_many_closes_the_lowest_gap() {
+        let mut ranges = Ranges::default();
+        let numbers: Vec<_> = (0..=Ranges::MAX as u64).rev().map(|place| 3 * place).collect();
+        assert!(numbers.iter().all(|number| ranges.insert(*number)));
+        assert_eq!(ranges.len(), Ranges::MAX);
+        assert!(!ranges.insert(1) && !ranges.insert(2), "counts as contained");
+        assert!(ranges.insert(4) && ranges.insert(5), "a gap that is still there");
+        assert_eq!(ranges.len(), Ranges::MAX - 1);
+    }
+}
