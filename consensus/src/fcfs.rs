@@ -130,11 +130,11 @@ impl Fcfs {
         };
         self.dag.prune(self.linearizer.horizon());
         let order = Order::of(&ordered.commit);
-        self.remember(order);
         let [persist, commit] = self.committed(ordered);
         if self.identity.is_alone() {
             return vec![persist, commit];
         }
+        self.remember(order);
         let announcement = crate::Message::Fcfs(Message::Orders(vec![order]));
         vec![persist, Effect::Broadcast(announcement), commit]
     }

@@ -35,6 +35,9 @@ use crate::dag::{Dag, Node};
 pub use ranges::Ranges;
 pub use window::Window;
 
+/// The largest `gc_depth`: as many rounds as a [`Window`] can tell apart, and some to spare.
+pub const GC_DEPTH_MAX: u64 = 120;
+
 /// Turns anchors, in the order in which a protocol decides them, into commits.
 #[derive(Debug)]
 pub struct Linearizer {
@@ -80,8 +83,12 @@ pub struct Ordered {
 }
 
 impl Linearizer {
-    /// Starts with an empty order. `gc_depth` is 1 to 120, and the same on all validators.
+    /// Starts with an empty order. `gc_depth` is the same on all validators.
+    ///
+    /// # Panics
+    /// If `gc_depth` is not 1 to [`GC_DEPTH_MAX`]: with another, certificates would be ordered twice.
     pub fn new(committee: Arc<Committee>, gc_depth: u64, clock: Clock) -> Self {
+        assert!((1..=GC_DEPTH_MAX).contains(&gc_depth), "gc_depth {gc_depth} is not 1 to 120");
         Self { committee, gc_depth, clock, state: State::default() }
     }
 

@@ -277,22 +277,23 @@ pub(crate) fn random(size: usize, rounds: u64, seed: u64) -> Drawing {
     let mut ids: Vec<_> = drawing.committee.ids().collect();
     random.shuffle(&mut ids);
     let faulty = ids[..(size - 1) / 3].to_vec();
-    let (missing, cited) = (random.below(80), random.below(60));
-    // Half of the time the network is against the leaders.
+    // Half of the time the network is against the leaders: few cite them, so little is decided.
     let shuns_leaders = random.percent(50);
+    let (missing, cited) = (random.below(80), random.below(60));
+    let (missing, cited) =
+        if shuns_leaders { (missing / 16, 10 + cited / 6) } else { (missing, cited) };
     for round in 1..=rounds {
-        let leader = (round / 2) % size as u64;
-        let is_shunned =
-            |id: &ValidatorId| shuns_leaders && round % 2 == 1 && u64::from(id.0) == leader;
-        let shunned: Vec<_> =
-            ids.iter().filter(|id| faulty.contains(id) || is_shunned(id)).copied().collect();
+        // A quorum is left when one or those who may be faulty are shunned, not when both are.
+        let leader = ids.iter().find(|id| u64::from(id.0) == round / 2 % size as u64);
+        let leader: Vec<_> = leader.copied().into_iter().collect();
+        let shunned = if shuns_leaders && round % 2 == 1 { &leader } else { &faulty };
         for author in drawing.committee.ids() {
             let is_faulty = faulty.contains(&author);
             if is_faulty && random.percent(missing) {
                 continue;
             }
             let mut header = drawing.blank(round, author);
-            header.parents = parents(&drawing, round - 1, &shunned, cited, &mut random);
+            header.parents = parents(&drawing, round - 1, shunned, cited, &mut random);
             let lag = if is_faulty { 10_000 } else { 30 };
             header.created_at = Timestamp::from_millis(10 * round + random.below(lag) as u64);
             for _ in 0..random.below(3) {

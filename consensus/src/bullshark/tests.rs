@@ -222,6 +222,52 @@ fn what_it_holds_does_not_grow_with_the_run() {
     }
 }
 
+#[test]
+fn what_is_not_for_it_moves_nothing() {
+    let drawing = Drawing::of(4, "A");
+    let mut bullshark = Bullshark::new(config(&drawing.committee, 0, DEEP));
+    let from = ValidatorId(3);
+    let message = crate::Message::Fcfs(crate::fcfs::Message::Want(kraken_types::CommitIndex(0)));
+    for input in
+        [Input::Message { from, message }, Input::Timer(crate::TimerId(0)), Input::Forgotten]
+    {
+        assert_eq!(bullshark.step(Timestamp::ZERO, input), []);
+    }
+    let _ = deliver(&mut bullshark, drawing.get("A1"));
+    assert_eq!(deliver(&mut bullshark, drawing.get("A1")), [], "a second time");
+}
+
+/// The property below says something only if random DAGs reach these cases.
+#[test]
+fn random_dags_lose_certificates_and_drop_what_was_found_when_turns_change_hands() {
+    let (mut lost, mut substitutes, mut stacks, mut dropped) = (0, 0, 0, 0);
+    for seed in 0..60 {
+        let drawing = random(4, 60, seed);
+        let run = |gc_depth| {
+            let mut bullshark = Bullshark::new(config(&drawing.committee, 0, gc_depth));
+            drawing.all().map(|made| deliver(&mut bullshark, made)).collect::<Vec<_>>()
+        };
+        let (deep, steps) = (run(100), run(3));
+        let order = |steps: &[Vec<Effect>]| {
+            steps.iter().flat_map(|effects| commits(effects)).collect::<Vec<_>>()
+        };
+        let batches = |steps| order(steps).iter().map(|commit| commit.batches.len()).sum::<usize>();
+        lost += usize::from(batches(&steps) < batches(&deep));
+        substitutes += usize::from(order(&steps).iter().any(|commit| {
+            let leader = "ABCD".split_at(usize::try_from(commit.round.0 / 2 % 4).expect("small")).1;
+            !leader.starts_with(&drawing.name(&commit.anchor)[..1])
+        }));
+        for effects in steps {
+            stacks += usize::from(1 < commits(&effects).len());
+            // Hints between two commits: turns changed hands, and the order went on.
+            let hint = effects.iter().rposition(|effect| matches!(effect, Effect::Hold { .. }));
+            let (before, after) = effects.split_at(hint.unwrap_or(0));
+            dropped += usize::from(!commits(before).is_empty() && !commits(after).is_empty());
+        }
+    }
+    assert!(30 <= lost && 20 <= substitutes && 50 <= stacks && 3 <= dropped);
+}
+
 /// One validator: its protocol, what it made durable, and what it was given.
 struct Validator {
     drawing: Drawing,

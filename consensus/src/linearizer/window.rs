@@ -14,9 +14,6 @@ pub struct Window {
 }
 
 impl Window {
-    /// The most rounds that a window spans.
-    pub const ROUNDS_MAX: u64 = 128;
-
     /// Moves up to an anchor, if it is higher, and forgets what is `rounds` or more below it.
     pub(super) fn advance(&mut self, anchor: Round, rounds: u64) {
         let Some(up) = anchor.0.checked_sub(self.anchor.0) else { return };
@@ -49,5 +46,38 @@ impl Window {
         let below = self.anchor.0.checked_sub(round.0);
         let below = below.and_then(|below| u32::try_from(below).ok());
         below.and_then(|below| 1_u128.checked_shl(below)).unwrap_or(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const A: ValidatorId = ValidatorId(0);
+    const C: ValidatorId = ValidatorId(2);
+
+    #[test]
+    fn marks_stay_with_their_rounds_until_they_leave_the_window() {
+        let mut window = Window::default();
+        window.advance(Round(7), 120);
+        window.insert(Round(7), C);
+        window.insert(Round(3), A);
+        window.advance(Round(5), 120);
+        assert_eq!(window.anchor, Round(7), "never down");
+        window.advance(Round(122), 120);
+        let marked = |round, author| window.contains(Round(round), author);
+        assert_eq!(
+            [marked(7, C), marked(3, A), marked(3, C), marked(7, A)],
+            [true, true, false, false]
+        );
+        assert!(!marked(123, C) && !marked(0, ValidatorId(9)));
+
+        let at = |anchor| {
+            let mut later = window.clone();
+            later.advance(Round(anchor), 120);
+            [later.contains(Round(3), A), later.contains(Round(7), C)]
+        };
+        assert_eq!([at(123), at(126), at(127)], [[false, true], [false, true], [false; 2]]);
+        assert_eq!([at(200), at(u64::MAX)], [[false; 2]; 2]);
     }
 }
