@@ -56,14 +56,14 @@ fn the_limit_lies_below_the_highest_anchor_not_below_the_lower_one_that_comes_la
     let name = |gc_depth, anchors: &[&str]| {
         order(&drawing, gc_depth, anchors)
             .iter()
-            .map(|one| one.as_ref().map_or(String::new(), |one| names(&drawing, one)))
+            .map(|one| one.as_ref().map_or("stale".to_owned(), |one| names(&drawing, one)))
             .collect::<Vec<_>>()
     };
     assert_eq!(name(2, &["D2", "D3"]), ["B1 C1 D1 D2", "B2 C2 D3"]);
     // Round 1 is below the limit of A4; D2 is above it, but nothing below it.
     assert_eq!(name(3, &["A4", "D2"])[1], "D2");
     assert_eq!(name(4, &["A4", "D2"])[1], "D1 D2");
-    assert_eq!(name(2, &["A4", "D2", "D1"])[1..], ["", ""], "too old");
+    assert_eq!(name(2, &["A4", "D2", "D1"])[1..], ["stale", "stale"], "too old");
 }
 
 #[test]
@@ -228,6 +228,7 @@ proptest! {
             prop_assert_eq!(starter.state(), hoarder.state());
             state = starter.state().clone();
 
+            prop_assert_eq!(ordered.is_none(), history.is_empty(), "a stale anchor is no commit");
             let certificates = ordered.iter().flat_map(|one| &one.certificates);
             let names: Vec<_> = certificates.map(|made| drawing.name(&made.digest())).collect();
             prop_assert_eq!(names.iter().cloned().collect::<BTreeSet<_>>(), history.clone());
