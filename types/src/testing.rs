@@ -6,8 +6,9 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use bytes::Bytes;
 
 use crate::{
-    BatchDigest, BatchRef, Certificate, Committee, Digest, Epoch, Header, HeaderDigest, Identity,
-    Round, Signer, Timestamp, Validator, ValidatorId, Verified, Vote, WorkerId, codec,
+    BatchDigest, BatchRef, Certificate, ChainDigest, Commit, CommitIndex, Committee, Digest, Epoch,
+    Header, HeaderDigest, Identity, Round, Signer, Timestamp, Validator, ValidatorId, Verified,
+    Vote, WorkerId, codec,
 };
 
 /// The key of a validator.
@@ -62,6 +63,19 @@ pub fn batch(sequence: u64) -> BatchRef {
 /// A header with parents.
 pub fn child(author: u16, round: u64, parents: &[HeaderDigest]) -> Header {
     Header { parents: parents.to_vec(), ..header(author, round) }
+}
+
+/// A commit of the first validator's batches, as many milliseconds after the epoch as its index.
+pub fn commit(index: u64, batches: &[BatchRef]) -> Commit {
+    Commit {
+        index: CommitIndex(index),
+        anchor: HeaderDigest(Digest::default()),
+        round: Round(index + 1),
+        timestamp: Timestamp::from_millis(index),
+        batches: batches.iter().map(|batch| (ValidatorId(0), *batch)).collect(),
+        close_block: false,
+        chain: ChainDigest::default(),
+    }
 }
 
 /// Certifies a header with the votes of a whole committee.
