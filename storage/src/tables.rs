@@ -20,7 +20,7 @@ use starknet_types_core::felt::Felt;
 use crate::{Error, log::Location};
 
 /// Changes with every change of what the engine or a record of a log holds.
-pub(crate) const SCHEMA: u32 = 1;
+pub(crate) const SCHEMA: u32 = 2;
 
 /// A table of the engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -282,9 +282,13 @@ fn foreign_folders_other_chains_and_other_schemas_are_refused_and_left_as_they_a
     let identity = directory.path().join("IDENTITY");
     let text = fs::read_to_string(&identity).expect("readable");
     assert_eq!(text, format!("kraken data folder\nschema {}\ngenesis {GENESIS}\n", tables::SCHEMA));
-    fs::write(&identity, text.replace("schema 1", "schema 999")).expect("writable");
-    let error = Storage::open(config(directory.path())).expect_err("another schema");
-    assert!(matches!(error, Error::WrongSchema { found: 999, .. }));
+    for found in [1, 999] {
+        let schema = format!("schema {}", tables::SCHEMA);
+        let other = text.replace(&schema, &format!("schema {found}"));
+        fs::write(&identity, other).expect("writable");
+        let error = Storage::open(config(directory.path())).expect_err("another schema");
+        assert!(matches!(error, Error::WrongSchema { found: was, .. } if was == found));
+    }
     for damaged in ["", "kraken data folder\n", &text[..text.len() - 9], "\u{0}\u{0}"] {
         fs::write(&identity, damaged).expect("writable");
         let error = Storage::open(config(directory.path())).expect_err("damaged");
