@@ -1,11 +1,16 @@
 //! The only owner of real time.
 
 use std::{
-    sync::{Mutex, PoisonError},
+    future,
+    sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use kraken_types::Timestamp;
+use tokio::time::Instant;
+
+/// While a developer may move the clock, a sleeper looks at it again after this long.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// Stamps headers. Developers may shift it; nothing after the order reads it.
 #[derive(Debug)]
@@ -17,7 +22,7 @@ pub(crate) struct Clock {
 struct Shift {
     /// Added to the real time.
     millis: i64,
-    /// The next stamp is exactly this, and the clock goes on from there.
+    /// The clock stands at this until a header has it, and goes on from there.
     next: Option<Timestamp>,
 }
 
@@ -30,28 +35,33 @@ impl Clock {
 
     /// What the clock shows.
     pub(crate) fn now(&self) -> Timestamp {
-        let shift = *self.shift.lock().unwrap_or_else(PoisonError::into_inner);
+        let shift = *self.shift();
         shift.next.unwrap_or_else(|| shifted(real_time(), shift.millis))
     }
 
-    /// The time of a new header.
-    pub(crate) fn stamp(&self) -> Timestamp {
-        let mut shift = self.shift.lock().unwrap_or_else(PoisonError::into_inner);
-        let real = real_time();
-        if let Some(next) = shift.next.take() {
-            shift.millis = distance(real, next);
+    /// A header has this time: one that was set is used up, and the clock goes on from it.
+    pub(crate) fn stamped(&self, at: Timestamp) {
+        let mut shift = self.shift();
+        if let Some(next) = shift.next.take_if(|next| *next <= at) {
+            shift.millis = distance(real_time(), next);
         }
-        shifted(real, shift.millis)
+    }
+
+    /// Moves the clock on to this time, if it is behind.
+    pub(crate) fn catch_up(&self, to: Timestamp) {
+        if self.now() < to {
+            *self.shift() = Shift { millis: distance(real_time(), to), next: None };
+        }
     }
 
     /// The next header has exactly this time.
     pub(crate) fn set(&self, next: Timestamp) {
-        self.shift.lock().unwrap_or_else(PoisonError::into_inner).next = Some(next);
+        self.shift().next = Some(next);
     }
 
     /// Moves the clock on.
     pub(crate) fn advance(&self, by: Duration) {
-        let mut shift = self.shift.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut shift = self.shift();
         if let Some(next) = shift.next {
             shift.next = Some(next + by);
         } else {
@@ -60,9 +70,46 @@ impl Clock {
         }
     }
 
-    /// How long until the clock shows `at`; zero if it has.
-    pub(crate) fn until(&self, at: Timestamp) -> Duration {
-        at.since(self.now())
+    /// Resolves once the clock shows `at`; never if there is no such time. Cancel-safe.
+    pub(crate) async fn sleep_until(&self, at: Option<Timestamp>) {
+        let Some(at) = at else {
+            return future::pending().await;
+        };
+        loop {
+            let left = at.since(self.now());
+            if left.is_zero() {
+                return;
+            }
+            tokio::time::sleep(left.min(LOOK_AGAIN)).await;
+        }
+    }
+
+    fn shift(&self) -> MutexGuard<'_, Shift> {
+        self.shift.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Real time since a start, which no developer moves: for delays.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Uptime(Instant);
+
+impl Uptime {
+    /// Starts at zero.
+    pub(crate) fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    /// How long ago the start was.
+    pub(crate) fn now(self) -> Timestamp {
+        Timestamp::ZERO + self.0.elapsed()
+    }
+
+    /// Resolves at this time; never if there is no such time. Cancel-safe.
+    pub(crate) async fn sleep_until(self, at: Option<Timestamp>) {
+        match at {
+            Some(at) => tokio::time::sleep_until(self.0 + at.since(Timestamp::ZERO)).await,
+            None => future::pending().await,
+        }
     }
 }
 
@@ -87,14 +134,39 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_set_time_is_stamped_exactly_once_and_the_clock_goes_on_from_it() {
+    fn a_set_time_stands_until_a_header_has_it_and_the_clock_goes_on_from_it() {
         let clock = Clock::new(None);
+        let before = clock.now();
         let asked = Timestamp::from_seconds(4_000_000_000);
         clock.set(asked);
         assert_eq!(clock.now(), asked);
-        assert_eq!(clock.stamp(), asked);
-        let later = clock.stamp();
-        assert!(asked <= later && later < asked + Duration::from_secs(60));
+        clock.stamped(before);
+        assert_eq!(clock.now(), asked, "the header was made before");
+        clock.stamped(asked);
+        clock.advance(Duration::from_secs(1));
+        let later = clock.now();
+        let earliest = asked + Duration::from_secs(1);
+        assert!(earliest <= later && later < earliest + Duration::from_secs(60));
+    }
+
+    #[test]
+    fn a_clock_that_is_behind_catches_up_and_one_that_is_not_stays() {
+        let clock = Clock::new(None);
+        let far = Timestamp::from_seconds(4_000_000_000);
+        clock.catch_up(far);
+        assert!(far <= clock.now());
+        clock.catch_up(Timestamp::ZERO);
+        assert!(far <= clock.now());
+    }
+
+    #[tokio::test]
+    async fn a_sleeper_wakes_when_the_clock_is_moved_on() {
+        let clock = Clock::new(None);
+        let at = clock.now() + Duration::from_secs(1_000);
+        let sleeper = clock.sleep_until(Some(at));
+        let mover = async { clock.advance(Duration::from_secs(1_000)) };
+        let both = async { tokio::join!(sleeper, mover) };
+        tokio::time::timeout(Duration::from_secs(10), both).await.expect("awake long before");
     }
 
     #[test]

@@ -52,6 +52,9 @@ pub enum StartError {
     /// The key of this validator is not in the genesis.
     #[error("validator key {key} is not in the committee of the genesis")]
     NotInCommittee { key: kraken_types::PublicKey },
+    /// There is no network yet.
+    #[error("the genesis names {validators} validators, and this version only runs one alone")]
+    NotAlone { validators: usize },
     /// A durable record is not what it should be.
     #[error("{log} log holds a record that cannot be read")]
     Record { log: &'static str, source: kraken_types::codec::DecodeError },

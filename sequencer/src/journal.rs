@@ -1,66 +1,52 @@
 //! What must be durable before a block is: batches, and the records of primary and protocol.
 //!
-//! Knows where each batch and each commit that is in no durable block yet lies in its log, and lets
-//! go of both once the blocks are durable.
+//! Knows where everything lies in its log that is still needed, and lets go of the rest: of a batch
+//! and of a commit once they are in durable blocks, of a record about a round once that round is
+//! pruned, of any other record once there is a newer one of its kind.
+
+mod index;
 
 use std::{
-    collections::BTreeMap,
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use borsh::{BorshDeserialize, BorshSerialize};
 use bytes::Bytes;
-use kraken_consensus as consensus;
 use kraken_execution::Prepared;
-use kraken_mempool::primary;
+use kraken_mempool::worker::Held;
+use kraken_ordering::Entry;
 use kraken_storage::{
     Error, Storage,
     log::{Location, Log},
 };
-use kraken_types::{Batch, BatchDigest, CommitIndex, codec};
-use tokio::sync::oneshot;
+use kraken_types::{BatchDigest, CommitIndex, Round, ValidatorId, codec};
+use tokio::sync::{Notify, oneshot};
 
-/// One record of the votes log.
-#[derive(Debug, BorshSerialize, BorshDeserialize)]
-pub(crate) enum Entry {
-    /// Of the mempool's primary.
-    Primary(primary::Record),
-    /// Of the ordering protocol.
-    Protocol(consensus::Record),
-}
+use self::index::Index;
+pub(crate) use self::index::News;
 
-/// Both logs, and what is in them that no durable block holds yet. Cheap to clone.
+/// Both logs, and what is in them that is still needed. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct Journal {
     batches: Log,
     votes: Log,
     index: Arc<Mutex<Index>>,
+    /// Told when there are [`News`].
+    changed: Arc<Notify>,
 }
 
-#[derive(Debug, Default)]
-struct Index {
-    batches: BTreeMap<BatchDigest, StoredBatch>,
-    commits: BTreeMap<CommitIndex, (Location, Vec<BatchDigest>)>,
-    newest_batch: Option<Location>,
-    newest_header: Option<Location>,
-    newest_commit: Option<Location>,
-}
-
-#[derive(Debug)]
-struct StoredBatch {
-    location: Location,
-    /// What we know already of our own batches, so that nothing is decoded and hashed twice.
-    prepared: Option<Vec<Prepared>>,
-}
+/// Resolves with the place of a record once it is durable.
+pub(crate) type Append = oneshot::Receiver<Result<Location, Error>>;
 
 impl Journal {
-    /// Starts with an empty index; [`crate::recovery`] fills it.
-    pub(crate) fn new(storage: &Storage) -> Self {
+    /// Starts with an empty index; [`crate::recovery`] fills it. `own` is the validator whose journal
+    /// this is.
+    pub(crate) fn new(storage: &Storage, own: ValidatorId) -> Self {
         Self {
             batches: storage.batches().clone(),
             votes: storage.votes().clone(),
-            index: Arc::default(),
+            index: Arc::new(Mutex::new(Index::new(own))),
+            changed: Arc::default(),
         }
     }
 
@@ -74,65 +60,51 @@ impl Journal {
         &self.votes
     }
 
-    /// Makes a batch durable. `prepared` are its transactions, in order.
+    /// Makes a batch durable. `prepared` are its transactions, in order, if they are known.
     ///
     /// # Errors
     /// If the disk refuses.
     pub(crate) async fn store_batch(
         &self,
-        batch: &Batch,
-        prepared: Vec<Prepared>,
-    ) -> Result<BatchDigest, Error> {
-        let (digest, bytes) = batch.encode();
-        let location = append(&self.batches, bytes).await?;
-        self.note_batch(digest, location, Some(prepared));
-        Ok(digest)
+        held: Held,
+        bytes: Bytes,
+        prepared: Option<Vec<Prepared>>,
+    ) -> Result<(), Error> {
+        let location = durable(&mut start_append(&self.batches, bytes)).await?;
+        self.note_batch(&held, location, prepared);
+        Ok(())
     }
 
-    /// Makes records durable, in order; the last one is waited for.
-    ///
-    /// # Errors
-    /// If the disk refuses.
-    pub(crate) async fn store_entries(&self, entries: Vec<Entry>) -> Result<(), Error> {
-        let appends: Vec<_> = entries
-            .iter()
-            .map(|entry| start_append(&self.votes, Bytes::from(codec::encode(entry))))
-            .collect();
-        for (entry, append) in entries.into_iter().zip(appends) {
-            let location = finish_append(append).await?;
-            self.note_entry(&entry, location);
-        }
-        Ok(())
+    /// Begins to make an entry durable; entries become so in the order of the calls, and those that
+    /// wait at the same time together. What is durable is to be [noted](Self::note_entry).
+    pub(crate) fn append_entry(&self, entry: &Entry) -> Append {
+        start_append(&self.votes, Bytes::from(codec::encode(entry)))
     }
 
     /// Remembers where a batch is.
     pub(crate) fn note_batch(
         &self,
-        digest: BatchDigest,
+        held: &Held,
         location: Location,
         prepared: Option<Vec<Prepared>>,
     ) {
-        let mut index = self.index();
-        index.newest_batch = index.newest_batch.max(Some(location));
-        index.batches.insert(digest, StoredBatch { location, prepared });
+        self.index().note_batch(held, location, prepared);
     }
 
-    /// Remembers where a record is.
-    pub(crate) fn note_entry(&self, entry: &Entry, location: Location) {
-        let mut index = self.index();
-        match entry {
-            Entry::Primary(primary::Record::Proposed(_)) => index.newest_header = Some(location),
-            Entry::Protocol(consensus::Record::Committed { commit, .. }) => {
-                index.newest_commit = Some(location);
-                let batches = commit.batches.iter().map(|(_, batch)| batch.digest).collect();
-                index.commits.insert(commit.index, (location, batches));
-            }
-        }
+    /// Remembers where an entry is.
+    pub(crate) fn note_entry(&self, entry: Entry, location: Location) {
+        self.index().note_entry(entry, location);
+        self.changed.notify_one();
+    }
+
+    /// Entries about this round and those below are not needed any more.
+    pub(crate) fn forget(&self, round: Round) {
+        self.index().forget(round);
     }
 
     /// The prepared transactions of an own batch of this run, once.
     pub(crate) fn take_prepared(&self, digest: &BatchDigest) -> Option<Vec<Prepared>> {
-        self.index().batches.get_mut(digest).and_then(|batch| batch.prepared.take())
+        self.index().take_prepared(digest)
     }
 
     /// Reads a batch back; `None` if it is not here.
@@ -140,13 +112,18 @@ impl Journal {
     /// # Errors
     /// If the disk refuses or the batch is damaged.
     pub(crate) fn read_batch(&self, digest: &BatchDigest) -> Result<Option<Bytes>, Error> {
-        let location = self.index().batches.get(digest).map(|batch| batch.location);
+        let location = self.index().batch_location(digest);
         location.map(|location| self.batches.read(location)).transpose()
     }
 
-    /// Where the batch lies, if it is not released.
-    pub(crate) fn batch_location(&self, digest: &BatchDigest) -> Option<Location> {
-        self.index().batches.get(digest).map(|batch| batch.location)
+    /// Resolves when there may be news.
+    pub(crate) async fn changed(&self) {
+        self.changed.notified().await;
+    }
+
+    /// What became of batches since the last call.
+    pub(crate) fn take_news(&self) -> News {
+        self.index().take_news()
     }
 
     /// Everything before this commit is in durable blocks: lets go of it.
@@ -156,14 +133,10 @@ impl Journal {
     pub(crate) fn release(&self, before: CommitIndex) -> Result<(), Error> {
         let (batches, votes) = {
             let mut index = self.index();
-            let kept = index.commits.split_off(&before);
-            for (_, digests) in std::mem::replace(&mut index.commits, kept).into_values() {
-                for digest in digests {
-                    index.batches.remove(&digest);
-                }
-            }
+            index.release(before);
             (index.oldest_batch(), index.oldest_entry())
         };
+        self.changed.notify_one();
         if let Some(location) = batches {
             self.batches.release(location)?;
         }
@@ -173,25 +146,16 @@ impl Journal {
         Ok(())
     }
 
+    /// Lets go of what a durable block holds although no commit says so any more: to be called once,
+    /// after everything was noted that is in the logs, and released.
+    pub(crate) fn release_ordered(&self) {
+        self.index().release_ordered();
+    }
+
     fn index(&self) -> MutexGuard<'_, Index> {
         self.index.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
-
-impl Index {
-    fn oldest_batch(&self) -> Option<Location> {
-        let waiting = self.batches.values().map(|batch| batch.location).min();
-        waiting.or(self.newest_batch)
-    }
-
-    /// The newest header and the newest commit stay: a restart goes on behind them.
-    fn oldest_entry(&self) -> Option<Location> {
-        let waiting = self.commits.first_key_value().map(|(_, (location, _))| *location);
-        [waiting, self.newest_header, self.newest_commit].into_iter().flatten().min()
-    }
-}
-
-type Append = oneshot::Receiver<Result<Location, Error>>;
 
 fn start_append(log: &Log, record: Bytes) -> Append {
     let (sender, receiver) = oneshot::channel();
@@ -200,13 +164,13 @@ fn start_append(log: &Log, record: Bytes) -> Append {
     receiver
 }
 
-async fn finish_append(append: Append) -> Result<Location, Error> {
+/// Waits for an append. Cancel-safe.
+///
+/// # Errors
+/// If the disk refuses.
+pub(crate) async fn durable(append: &mut Append) -> Result<Location, Error> {
     // A log that goes away without a word has failed.
     append
         .await
         .unwrap_or_else(|_| Err(Error::LogFailed { path: PathBuf::from("batches or votes") }))
-}
-
-async fn append(log: &Log, record: Bytes) -> Result<Location, Error> {
-    finish_append(start_append(log, record)).await
 }

@@ -17,6 +17,7 @@ mod error;
 mod events;
 mod gateway;
 mod journal;
+mod machines;
 mod ordering;
 mod pool;
 mod recovery;

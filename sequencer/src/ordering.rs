@@ -1,165 +1,217 @@
-//! The task that orders: drives the primary and the protocol, and makes their records durable.
+//! The task that orders: drives primary and protocol, and holds back what rests on records until
+//! these are durable.
+
+mod queue;
+mod timers;
 
 use std::sync::Arc;
 
-use kraken_consensus::{self as consensus, Protocol};
-use kraken_mempool::primary::{self, Primary};
-use kraken_types::{BatchRef, Certificate, Commit, CommitIndex, Timestamp};
+use kraken_mempool::primary;
+use kraken_ordering::{Effect, Entry, Input};
+use kraken_types::{BatchRef, Commit, CommitIndex, Timestamp};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::{
-    clock::Clock,
-    journal::{Entry, Journal},
-    supervisor::Ended,
-};
+use self::{queue::Queue, timers::Timers};
+use crate::{clock::Clock, journal::Journal, recovery::Recovered, supervisor::Ended};
 
 /// What others ask of the order.
 #[derive(Debug)]
 pub(crate) enum Request {
-    /// Order this durable batch.
-    Batch(BatchRef),
+    /// Order this batch of ours, which a quorum holds.
+    Sealed(BatchRef),
     /// End the open block; answers with the commit behind which it ends.
     CloseBlock(oneshot::Sender<CommitIndex>),
 }
 
-/// The task that orders.
+/// The ends of the channels that the task holds.
 #[derive(Debug)]
-pub(crate) struct Ordering {
-    /// Makes headers and certificates.
-    pub(crate) primary: Primary,
-    /// Puts certificates in order.
-    pub(crate) protocol: Box<dyn Protocol>,
+pub(crate) struct Ends {
     /// From the workers and the developer.
     pub(crate) requests: mpsc::Receiver<Request>,
     /// When the open block wants a commit, so that it can end.
     pub(crate) wanted: watch::Receiver<Option<Timestamp>>,
     /// To the builder.
     pub(crate) commits: mpsc::Sender<Commit>,
+}
+
+/// The task that orders.
+#[derive(Debug)]
+pub(crate) struct Ordering {
+    /// Decides.
+    machine: kraken_ordering::Ordering,
+    ends: Ends,
     /// Makes records durable.
-    pub(crate) journal: Journal,
+    journal: Journal,
     /// Stamps headers.
-    pub(crate) clock: Arc<Clock>,
+    clock: Arc<Clock>,
+    queue: Queue,
+    /// Left the queue, but the builder has no room for it yet.
+    outgoing: Option<Commit>,
+    wake_at: Option<Timestamp>,
+    timers: Timers,
+    /// Who waits for a commit that ends the open block.
+    closing: Vec<oneshot::Sender<CommitIndex>>,
 }
 
 /// What happened.
 enum Happened {
-    Requested(Request),
+    /// Everything before this is durable.
+    Free(Effect),
+    /// The builder has room for another commit.
+    Room,
+    Input(Input),
+    Close(oneshot::Sender<CommitIndex>),
     Wanted,
     /// The builder changed its mind about when it wants a commit.
     Changed,
 }
 
-/// What one input led to: records to make durable first, then commits to hand on.
-#[derive(Default)]
-struct Work {
-    entries: Vec<Entry>,
-    commits: Vec<Commit>,
-}
-
 impl Ordering {
+    pub(crate) fn new(
+        machine: kraken_ordering::Ordering,
+        ends: Ends,
+        journal: Journal,
+        clock: Arc<Clock>,
+    ) -> Self {
+        Self {
+            machine,
+            ends,
+            queue: Queue::new(journal.clone()),
+            journal,
+            clock,
+            outgoing: None,
+            wake_at: None,
+            timers: Timers::default(),
+            closing: Vec::new(),
+        }
+    }
+
     /// Goes on behind what an earlier run made durable, then runs until `shutdown` fires.
     ///
     /// # Errors
     /// [`Ended`] if the disk refuses or nobody executes commits any more.
     pub(crate) async fn run(
         mut self,
-        recovered: Vec<Certificate>,
+        recovered: Recovered,
         shutdown: CancellationToken,
     ) -> Result<(), Ended> {
-        let mut work = Work::default();
-        for certificate in recovered {
-            self.certified(certificate, &mut work);
+        // First what an earlier run ordered and did not execute, then what follows from the rest.
+        for commit in recovered.commits {
+            self.queue.push(Effect::Commit(commit));
         }
-        self.carry_out(work).await?;
+        self.step(Input::Recovered(recovered.entries));
         // What the builder wanted when we last proposed for its sake; it wants nothing twice.
         let mut answered = None;
         loop {
-            let wanted = (*self.wanted.borrow_and_update()).filter(|at| answered != Some(*at));
-            let happened = tokio::select! {
-                biased;
-                () = shutdown.cancelled() => return Ok(()),
-                request = self.requests.recv() => match request {
-                    Some(request) => Happened::Requested(request),
-                    None => return Ok(()),
-                },
-                changed = self.wanted.changed() => match changed {
-                    Ok(()) => Happened::Changed,
-                    Err(_) => return Err(Ended::gone("ordering", "builder")),
-                },
-                () = until_wanted(&self.clock, wanted) => Happened::Wanted,
+            let wanted = *self.ends.wanted.borrow_and_update();
+            let wanted = wanted.filter(|at| answered != Some(*at));
+            let Some(happened) = self.wait(wanted, &shutdown).await? else {
+                return Ok(());
             };
             match happened {
-                Happened::Requested(request) => self.serve(request).await?,
+                Happened::Free(effect) => self.carry_out(effect),
+                Happened::Room => self.send_commit()?,
+                Happened::Input(input) => self.step(input),
+                Happened::Close(reply) => {
+                    self.closing.push(reply);
+                    self.step(Input::Propose { close_block: true });
+                }
                 Happened::Wanted => {
                     answered = wanted;
-                    let input = primary::Input::Propose { close_block: false };
-                    self.propose(input).await?;
+                    self.step(Input::Propose { close_block: false });
                 }
                 Happened::Changed => {}
             }
         }
     }
 
-    async fn serve(&mut self, request: Request) -> Result<(), Ended> {
-        match request {
-            Request::Batch(batch) => {
-                self.propose(primary::Input::Batch(batch)).await?;
+    /// `None` when it is time to end. All arms are cancel-safe.
+    async fn wait(
+        &mut self,
+        wanted: Option<Timestamp>,
+        shutdown: &CancellationToken,
+    ) -> Result<Option<Happened>, Ended> {
+        let Ends { requests, wanted: wants, commits } = &mut self.ends;
+        let happened = tokio::select! {
+            biased; // What is decided leaves before more is decided.
+            () = shutdown.cancelled() => return Ok(None),
+            effect = self.queue.next(), if self.outgoing.is_none() => {
+                Happened::Free(effect.map_err(|error| Ended::failed("ordering", &error))?)
             }
-            Request::CloseBlock(reply) => {
-                let input = primary::Input::Propose { close_block: true };
-                if let Some(commit) = self.propose(input).await? {
-                    // The one who asked may have gone; the block ends all the same.
-                    let _ = reply.send(commit);
+            // Whether there is still a builder shows when the commit is sent.
+            _ = commits.reserve(), if self.outgoing.is_some() => Happened::Room,
+            timer = self.timers.next() => Happened::Input(Input::Timer(timer)),
+            () = self.clock.sleep_until(self.wake_at) => {
+                self.wake_at = None;
+                Happened::Input(Input::Tick)
+            }
+            request = requests.recv(), if !self.queue.is_full() => match request {
+                Some(Request::Sealed(batch)) => Happened::Input(Input::Sealed(batch)),
+                Some(Request::CloseBlock(reply)) => Happened::Close(reply),
+                None => return Ok(None),
+            },
+            changed = wants.changed() => match changed {
+                Ok(()) => Happened::Changed,
+                Err(_) => return Err(Ended::gone("ordering", "builder")),
+            },
+            () = self.clock.sleep_until(wanted) => Happened::Wanted,
+        };
+        Ok(Some(happened))
+    }
+
+    fn step(&mut self, input: Input) {
+        for effect in self.machine.step(self.clock.now(), input) {
+            self.take(effect);
+        }
+    }
+
+    /// Whatever leaves this validator stands in line; its own clocks do not.
+    fn take(&mut self, effect: Effect) {
+        match effect {
+            Effect::WakeAt(at) => self.wake_at = Some(at),
+            Effect::SetTimer { timer, after } => self.timers.set(timer, after),
+            Effect::Persist(Entry::Primary(primary::Record::Proposed(ref header))) => {
+                self.clock.stamped(header.created_at);
+                self.queue.push(effect);
+            }
+            Effect::Commit(ref commit) => {
+                if commit.close_block {
+                    for reply in self.closing.drain(..) {
+                        // The one who asked may have gone; the block ends all the same.
+                        let _ = reply.send(commit.index);
+                    }
                 }
+                self.queue.push(effect);
             }
+            Effect::Persist(_)
+            | Effect::Send { .. }
+            | Effect::Broadcast(_)
+            | Effect::Fetch { .. }
+            | Effect::Pruned(_) => self.queue.push(effect),
         }
-        Ok(())
     }
 
-    /// Steps the primary and hands what it certifies to the protocol; returns the last commit.
-    async fn propose(&mut self, input: primary::Input) -> Result<Option<CommitIndex>, Ended> {
-        let mut work = Work::default();
-        for output in self.primary.step(self.clock.stamp(), input) {
-            match output {
-                primary::Output::Persist(record) => work.entries.push(Entry::Primary(record)),
-                primary::Output::Certified(certificate) => self.certified(certificate, &mut work),
+    fn carry_out(&mut self, effect: Effect) {
+        match effect {
+            Effect::Commit(commit) => self.outgoing = Some(commit),
+            Effect::Pruned(round) => self.journal.forget(round),
+            // To every other validator: there is none.
+            Effect::Broadcast(_) => {}
+            Effect::Send { .. } | Effect::Fetch { .. } => {
+                unreachable!("a committee of one sends nothing and misses nothing: {effect:?}")
             }
-        }
-        let last = work.commits.last().map(|commit| commit.index);
-        self.carry_out(work).await?;
-        Ok(last)
-    }
-
-    fn certified(&mut self, certificate: Certificate, work: &mut Work) {
-        for effect in self.protocol.step(consensus::Input::Certificate(certificate)) {
-            match effect {
-                consensus::Effect::Persist(record) => work.entries.push(Entry::Protocol(record)),
-                consensus::Effect::Commit(commit) => work.commits.push(commit),
+            Effect::Persist(_) | Effect::WakeAt(_) | Effect::SetTimer { .. } => {
+                unreachable!("this does not come out of the queue: {effect:?}")
             }
         }
     }
 
-    /// Durable before spoken: one fsync covers all records of a step, then the commits go on.
-    async fn carry_out(&mut self, work: Work) -> Result<(), Ended> {
-        let stored = self.journal.store_entries(work.entries).await;
-        stored.map_err(|error| Ended::failed("ordering", &error))?;
-        for commit in work.commits {
-            let sent = self.commits.send(commit).await;
+    fn send_commit(&mut self) -> Result<(), Ended> {
+        if let Some(commit) = self.outgoing.take() {
+            let sent = self.ends.commits.try_send(commit);
             sent.map_err(|_| Ended::gone("ordering", "builder"))?;
         }
         Ok(())
-    }
-}
-
-/// Resolves once the clock shows `at`; never if nothing is wanted.
-async fn until_wanted(clock: &Clock, at: Option<Timestamp>) {
-    let Some(at) = at else {
-        return std::future::pending().await;
-    };
-    // A developer may move the clock while we sleep, so look again now and then.
-    const LOOK_AGAIN: std::time::Duration = std::time::Duration::from_millis(100);
-    while clock.now() < at {
-        tokio::time::sleep(clock.until(at).min(LOOK_AGAIN)).await;
     }
 }

@@ -5,14 +5,9 @@ use std::{
     time::Duration,
 };
 
-use kraken_consensus as consensus;
 use kraken_execution::{Chain, EngineKind, Executor};
-use kraken_mempool::{
-    primary::{self, Primary},
-    worker::packer::{self, Packer},
-};
 use kraken_storage::{Block, Storage};
-use kraken_types::{Certificate, Signer, Timestamp, codec::BATCH_BYTES_MAX};
+use kraken_types::{CommitIndex, Identity, Signer, Timestamp};
 use starknet_api::{
     core::{ClassHash, ContractAddress},
     rpc_transaction::RpcTransaction,
@@ -29,11 +24,12 @@ use crate::{
     committer::{Committer, EXECUTED_MAX},
     gateway::Gateway,
     journal::Journal,
-    ordering::{Ordering, Request},
+    machines,
+    ordering::{self, Ordering},
     pool::{self, SharedPool},
     recovery::{Recovered, recover},
     supervisor::{Remaining, Supervisor},
-    workers::Workers,
+    workers::{self, Workers},
 };
 
 /// How many requests to the order, and commits to the builder, may wait.
@@ -101,11 +97,12 @@ impl Sequencer {
     /// # Errors
     /// [`StartError`] if the logs cannot be read, or the genesis does not fit.
     pub async fn start(config: Config, chain: Chain, storage: Storage) -> Result<Self, StartError> {
-        let journal = Journal::new(&storage);
+        let identity = machines::identity(chain.genesis(), config.signer.clone())?;
+        let journal = Journal::new(&storage, identity.id);
         let (tip, recovered) = read_tip(&storage, &journal).await?;
         let (supervisor, remaining) = Supervisor::new();
         let parts = Parts::new(&config, &chain, &storage, &journal, &tip);
-        let started = parts.start(&supervisor, config.clone(), &tip, recovered)?;
+        let started = parts.start(&supervisor, config.engine, identity, &tip, recovered)?;
         // Gone without a word means that a task ended; `stopped` says why.
         let _ = started.caught_up.await;
 
@@ -241,10 +238,7 @@ impl Parts {
         // Header times never go back, so a clock behind the chain would stand still.
         let tip_time = Timestamp::from_seconds(tip.header.info.block_timestamp.0);
         let clock = Clock::new(config.clock_start);
-        if clock.now() < tip_time {
-            clock.set(tip_time);
-            let _ = clock.stamp();
-        }
+        clock.catch_up(tip_time);
         let next = next_info(chain, Parent::of(&tip.header), Timestamp::ZERO);
         let pool = SharedPool::new(pool::Config {
             transactions_max: config.pool_transactions_max,
@@ -266,9 +260,10 @@ impl Parts {
     fn start(
         &self,
         supervisor: &Supervisor,
-        config: Config,
+        engine: EngineKind,
+        identity: Identity,
         tip: &Block,
-        recovered: Recovered,
+        mut recovered: Recovered,
     ) -> Result<Started, StartError> {
         let (commits_in, commits) = mpsc::channel(QUEUE_MAX);
         let (requests_in, requests) = mpsc::channel(QUEUE_MAX);
@@ -280,7 +275,7 @@ impl Parts {
         let builder = Builder {
             chain: self.chain.clone(),
             rules: Rules::new(&self.chain.genesis().block),
-            executor: Executor::new(config.engine, self.chain.clone()),
+            executor: Executor::new(engine, self.chain.clone()),
             storage: self.storage.clone(),
             board: Arc::clone(&self.gateway.board),
             clock: Arc::clone(&self.gateway.clock),
@@ -297,32 +292,25 @@ impl Parts {
         };
         supervisor.thread("builder", move || builder.run())?;
 
-        let next_sequence = recovered.next_sequence;
-        let author = self.start_ordering(
-            supervisor,
-            config.signer,
-            recovered,
-            OrderingEnds {
-                requests,
-                wanted,
-                commits: commits_in,
-                own_requests: requests_in.clone(),
-            },
-        )?;
-        let packer =
-            packer::Config { batch_bytes_max: BATCH_BYTES_MAX / 2, batch_age_max: Duration::ZERO };
-        let workers = Workers {
-            packer: Packer::new(packer),
+        let batches = std::mem::take(&mut recovered.batches);
+        let ordering = Ordering::new(
+            machines::ordering(identity.clone(), self.chain.genesis().protocol),
+            ordering::Ends { requests, wanted, commits: commits_in },
+            self.journal.clone(),
+            Arc::clone(&self.gateway.clock),
+        );
+        supervisor.task("ordering", ordering.run(recovered, supervisor.shutdown()));
+
+        let ends = workers::Ends {
             pool: self.gateway.pool.clone(),
             arrived: Arc::clone(&self.gateway.arrived),
             close,
             journal: self.journal.clone(),
             ordering: requests_in,
             clock: Arc::clone(&self.gateway.clock),
-            author,
-            sequence: next_sequence,
         };
-        supervisor.task("workers", workers.run(supervisor.shutdown()));
+        let workers = Workers::new(machines::worker(identity), ends);
+        supervisor.task("workers", workers.run(batches, supervisor.shutdown()));
         Ok(Started { close: close_in, caught_up })
     }
 
@@ -343,84 +331,12 @@ impl Parts {
         supervisor.task("committer", committer.run());
         executed_in
     }
-
-    fn start_ordering(
-        &self,
-        supervisor: &Supervisor,
-        signer: Signer,
-        recovered: Recovered,
-        ends: OrderingEnds,
-    ) -> Result<kraken_types::ValidatorId, StartError> {
-        let genesis = self.chain.genesis();
-        let committee = Arc::new(genesis.committee()?);
-        let key = signer.public_key();
-        let id = committee.id_of(&key).ok_or(StartError::NotInCommittee { key })?;
-        let mut primary = Primary::new(primary::Config {
-            genesis: genesis.digest(),
-            committee: Arc::clone(&committee),
-            id,
-            signer,
-        });
-        let mut protocol = consensus::build(genesis.protocol, committee);
-        let effects = protocol.step(consensus::Input::Recovered(recovered.protocol));
-        debug_assert!(effects.is_empty(), "recovery only remembers");
-        let clock = Arc::clone(&self.gateway.clock);
-        let outputs = primary.step(clock.now(), primary::Input::Recovered(recovered.primary));
-        let certificates: Vec<Certificate> = outputs
-            .into_iter()
-            .filter_map(|output| match output {
-                primary::Output::Certified(certificate) => Some(certificate),
-                primary::Output::Persist(_) => None,
-            })
-            .collect();
-        let ordering = Ordering {
-            primary,
-            protocol,
-            requests: ends.requests,
-            wanted: ends.wanted,
-            commits: ends.commits.clone(),
-            journal: self.journal.clone(),
-            clock,
-        };
-        let shutdown = supervisor.shutdown();
-        supervisor.task("ordering", async move {
-            // First what an earlier run ordered, then what it left unordered.
-            for commit in recovered.commits {
-                if ends.commits.send(commit).await.is_err() {
-                    return Err(crate::supervisor::Ended::gone("ordering", "builder"));
-                }
-            }
-            drop(ends.commits);
-            let own = ends.own_requests;
-            let unordered = recovered.unordered;
-            let ask_again = async move {
-                for batch in unordered {
-                    if own.send(Request::Batch(batch)).await.is_err() {
-                        break;
-                    }
-                }
-                Ok(())
-            };
-            let (asked, ran) = tokio::join!(ask_again, ordering.run(certificates, shutdown));
-            asked.and(ran)
-        });
-        Ok(id)
-    }
 }
 
 /// What is left to do with tasks that run.
 struct Started {
     /// Where to ask for the end of a block.
-    close: mpsc::Sender<oneshot::Sender<kraken_types::CommitIndex>>,
+    close: mpsc::Sender<oneshot::Sender<CommitIndex>>,
     /// Resolves once what an earlier run ordered is executed again.
     caught_up: oneshot::Receiver<()>,
-}
-
-/// The ends of the channels that ordering holds.
-struct OrderingEnds {
-    requests: mpsc::Receiver<Request>,
-    wanted: watch::Receiver<Option<Timestamp>>,
-    commits: mpsc::Sender<kraken_types::Commit>,
-    /// To put batches of an earlier run into its own queue.
-    own_requests: mpsc::Sender<Request>,
 }

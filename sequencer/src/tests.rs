@@ -1,5 +1,7 @@
 //! The whole path in one process: real execution, real hashes, storage in memory or in a folder.
 
+mod restart;
+
 use std::{path::PathBuf, time::Duration};
 
 use kraken_execution::{
@@ -8,7 +10,7 @@ use kraken_execution::{
     testing,
 };
 use kraken_storage::Storage;
-use kraken_types::{Genesis, Signer};
+use kraken_types::{Genesis, Signer, genesis::Member};
 use starknet_api::{block::BlockNumber, core::ContractAddress, transaction::TransactionHash};
 use tempfile::TempDir;
 
@@ -244,37 +246,15 @@ async fn a_new_account_may_send_before_it_is_deployed() {
     node.sequencer.shut_down().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_restart_goes_on_where_the_order_ended() {
-    let folder = TempDir::new().expect("a folder");
-    let directory = || Some(folder.path().join("data"));
-    let on_demand = genesis(|genesis| genesis.block.transactions_max = 1_000);
-
-    let node = start(&on_demand, directory()).await;
-    let first = node.transfer(0, 0).await;
-    node.close().await;
-    let open = node.transfer(0, 1).await;
-    tokio::time::timeout(Duration::from_secs(30), async {
-        while node.sequencer.view().pre_confirmed().transactions.is_empty() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    })
-    .await
-    .expect("executed in time");
-    let hash_before = node.storage.block(BlockNumber(1)).expect("readable").expect("there");
-    node.sequencer.shut_down().await;
-    drop(node);
-
-    let node = start(&on_demand, directory()).await;
-    // What was ordered is executed again before anyone may ask for it.
-    assert_eq!(node.sequencer.view().pre_confirmed().transactions[0].hash, open);
-    node.transfer(0, 2).await;
-    node.close().await;
-    let again = node.storage.block(BlockNumber(1)).expect("readable").expect("there");
-    assert_eq!(again.header, hash_before.header);
-    let block = node.storage.block(BlockNumber(2)).expect("readable").expect("there");
-    assert_eq!(block.transactions.len(), 2);
-    assert_eq!(node.storage.position_of(first).expect("readable"), Some((BlockNumber(1), 0)));
-    node.check_chain();
-    node.sequencer.shut_down().await;
+#[tokio::test]
+async fn a_committee_of_several_is_refused() {
+    let other = kraken_types::testing::signer(9).public_key();
+    let several = genesis(|genesis| {
+        genesis.committee.push(Member { key: other.to_string(), stake: 1 });
+    });
+    let chain = Chain::new(&several).expect("valid");
+    let storage = kraken_storage::Config { directory: None, genesis: several.digest() };
+    let storage = Storage::open(storage).expect("memory");
+    let error = Sequencer::start(config(), chain, storage).await.expect_err("no network yet");
+    assert!(matches!(error, StartError::NotAlone { validators: 2 }), "{error}");
 }

@@ -1,20 +1,21 @@
 //! An order of hundreds of transactions of all kinds, good and bad, from a seed.
 
 use bytes::Bytes;
-use kraken_consensus::Record;
+use kraken_consensus::{Record, leader, linearizer};
 use kraken_execution::{
     Call, Chain,
     genesis::{self, ACCOUNT_CLASS_HASH, GenesisState, PredeployedAccount, STRK_ADDRESS, accounts},
     testing,
 };
+use kraken_ordering::Entry;
 use kraken_storage::codec::encode_transaction;
 use kraken_tests::{
     Ledger,
     wallet::{call, deploy_call},
 };
 use kraken_types::{
-    Batch, BatchRef, ChainDigest, Commit, CommitIndex, Digest, Epoch, Genesis, HeaderDigest, Round,
-    Signer, Timestamp, ValidatorId, WorkerId, genesis::BlockRules,
+    Batch, BatchRef, ChainDigest, Commit, Digest, Epoch, Genesis, HeaderDigest, Round, Signer,
+    Timestamp, ValidatorId, WorkerId, genesis::BlockRules,
 };
 use rand::{Rng, SeedableRng, rngs::StdRng, seq::SliceRandom};
 use starknet_api::rpc_transaction::RpcTransaction;
@@ -40,11 +41,21 @@ pub(crate) struct Order {
     pub(crate) genesis_state: GenesisState,
     /// The one validator.
     pub(crate) signer: Signer,
-    /// The payload.
-    pub(crate) batches: Vec<Bytes>,
     /// The sequence.
-    pub(crate) commits: Vec<Record>,
+    pub(crate) commits: Vec<Ordered>,
+    /// What is ordered so far.
+    state: linearizer::State,
+    batches: u64,
     transactions: usize,
+}
+
+/// A commit as a run leaves it behind.
+#[derive(Debug)]
+pub(crate) struct Ordered {
+    /// The payload, encoded.
+    pub(crate) batches: Vec<Bytes>,
+    /// What the votes log says of it.
+    pub(crate) entry: Entry,
 }
 
 impl Order {
@@ -64,8 +75,9 @@ impl Order {
             genesis_state: testing::genesis_state(&genesis),
             genesis,
             signer,
-            batches: Vec::new(),
             commits: Vec::new(),
+            state: linearizer::State::default(),
+            batches: 0,
             transactions: transactions.len(),
         };
         order.put_in_sequence(transactions, &mut author.random);
@@ -80,51 +92,51 @@ impl Order {
     fn put_in_sequence(&mut self, mut transactions: Vec<Bytes>, random: &mut StdRng) {
         let mut now = BEGINNING;
         while !transactions.is_empty() {
-            let batches = (0..random.gen_range(0..3))
+            let batches: Vec<_> = (0..random.gen_range(0..3))
                 .map(|_| {
                     let size = random.gen_range(1..10).min(transactions.len());
                     self.batch(transactions.drain(..size).collect())
                 })
                 .collect();
             now += random.gen_range(0..400);
-            self.commit(now, batches, random.gen_ratio(1, 20));
+            self.commit(now, &batches, random.gen_ratio(1, 20));
         }
-        self.commit(now, Vec::new(), true);
+        self.commit(now, &[], true);
     }
 
-    fn batch(&mut self, transactions: Vec<Bytes>) -> BatchRef {
-        let batch = Batch {
-            epoch: Epoch(0),
-            author: ValidatorId(0),
-            worker: WorkerId(0),
-            sequence: self.batches.len() as u64,
-            transactions,
-        };
-        let (digest, bytes) = batch.encode();
-        self.batches.push(bytes);
-        BatchRef { digest, worker: WorkerId(0) }
+    fn batch(&mut self, transactions: Vec<Bytes>) -> Batch {
+        let (author, worker, sequence) = (ValidatorId(0), WorkerId(0), self.batches);
+        self.batches += 1;
+        self.state.taken.entry((author, worker)).or_default().insert(sequence);
+        Batch { epoch: Epoch(0), author, worker, sequence, transactions }
     }
 
-    fn commit(&mut self, millis: u64, batches: Vec<BatchRef>, close_block: bool) {
-        let index = self.commits.len() as u64;
-        let previous = self.commits.last().map_or_else(ChainDigest::default, |record| {
-            let Record::Committed { commit, .. } = record;
-            commit.chain
-        });
+    fn commit(&mut self, millis: u64, batches: &[Batch], close_block: bool) {
+        let (references, batches) = batches.iter().map(named).unzip();
         let commit = Commit {
-            index: CommitIndex(index),
+            index: self.state.next,
             anchor: HeaderDigest(Digest::default()),
+            round: Round(self.state.next.0 + 1),
             timestamp: Timestamp::from_millis(millis),
-            batches: batches.into_iter().map(|batch| (ValidatorId(0), batch)).collect(),
+            batches: references,
             close_block,
             chain: ChainDigest::default(),
-        };
-        self.commits.push(Record::Committed {
-            commit: commit.chained(previous),
-            author: ValidatorId(0),
-            round: Round(index + 1),
-        });
+        }
+        .chained(self.state.chain);
+        self.state.next = commit.index.next();
+        self.state.chain = commit.chain;
+        self.state.timestamp = commit.timestamp;
+        let (order, schedule) = (self.state.clone(), leader::State::default());
+        let entry = Entry::Protocol(Record::Committed { commit, order, schedule });
+        self.commits.push(Ordered { batches, entry });
     }
+}
+
+/// A batch as a commit names it, and its bytes.
+fn named(batch: &Batch) -> ((ValidatorId, BatchRef), Bytes) {
+    let (digest, bytes) = batch.encode();
+    let &Batch { author, worker, sequence, .. } = batch;
+    ((author, BatchRef { digest, worker, sequence }), bytes)
 }
 
 /// Writes transactions, and remembers which nonces they use up when all goes well.

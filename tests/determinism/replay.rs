@@ -5,11 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use borsh::BorshSerialize;
 use bytes::Bytes;
-use kraken_consensus as consensus;
 use kraken_execution::{Chain, EngineKind};
-use kraken_mempool::primary;
 use kraken_sequencer::{Config, Mode, Sequencer, seal_genesis};
 use kraken_storage::{Block, Storage};
 use kraken_types::{CommitIndex, Cursor, codec};
@@ -20,14 +17,6 @@ use crate::order::Order;
 
 /// How long an order may take to be executed.
 const WITHIN: Duration = Duration::from_secs(120);
-
-/// A record of the votes log, as `docs/protocol.md` has it.
-#[derive(BorshSerialize)]
-enum Entry {
-    #[expect(dead_code, reason = "keeps the place of the first kind of record")]
-    Primary(primary::Record),
-    Protocol(consensus::Record),
-}
 
 /// A chain in memory that goes along an order.
 struct Run<'a> {
@@ -69,16 +58,16 @@ impl<'a> Run<'a> {
         let runtime = Runtime::new().expect("threads");
         let sealed = runtime.block_on(seal_genesis(&chain, &storage, order.genesis_state.clone()));
         sealed.expect("block 0");
-        for batch in &order.batches {
-            storage.batches().append_and_wait(batch.clone()).expect("memory");
-        }
         Self { order, engine, chain, storage, runtime }
     }
 
     fn append(&self, from: usize, to: usize) {
-        for record in &self.order.commits[from..to] {
-            let entry = codec::encode(&Entry::Protocol(record.clone()));
-            self.storage.votes().append_and_wait(Bytes::from(entry)).expect("memory");
+        for ordered in &self.order.commits[from..to] {
+            for batch in &ordered.batches {
+                self.storage.batches().append_and_wait(batch.clone()).expect("memory");
+            }
+            let entry = Bytes::from(codec::encode(&ordered.entry));
+            self.storage.votes().append_and_wait(entry).expect("memory");
         }
     }
 

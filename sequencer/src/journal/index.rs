@@ -1,0 +1,191 @@
+//! What of both logs is still needed, and where it is.
+
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    mem,
+};
+
+use kraken_consensus::{self as consensus, linearizer};
+use kraken_execution::Prepared;
+use kraken_mempool::{primary, worker::Held};
+use kraken_ordering::Entry;
+use kraken_storage::log::Location;
+use kraken_types::{BatchDigest, BatchRef, CommitIndex, Round, ValidatorId};
+
+/// What of both logs is still needed.
+#[derive(Debug)]
+pub(super) struct Index {
+    own: ValidatorId,
+    batches: BTreeMap<BatchDigest, Batch>,
+    /// A worker goes on counting behind it.
+    newest_own_batch: Option<Location>,
+    commits: BTreeMap<CommitIndex, Commit>,
+    /// For each round above `forgotten` the oldest record about it.
+    rounds: BTreeMap<Round, Location>,
+    forgotten: Round,
+    /// Records of the primary that are about no round: the newest of each kind.
+    newest_of_primary: Vec<(mem::Discriminant<primary::Record>, Location)>,
+    /// Records of the protocol that none has superseded.
+    newest_of_protocol: Vec<(consensus::Record, Location)>,
+    news: News,
+}
+
+/// What became of batches.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct News {
+    /// In a durable commit now.
+    pub(crate) ordered: Vec<(ValidatorId, BatchRef)>,
+    /// In a durable block now.
+    pub(crate) released: Vec<BatchDigest>,
+}
+
+#[derive(Debug)]
+struct Batch {
+    held: Held,
+    location: Location,
+    /// What we know already of our own batches, so that nothing is decoded and hashed twice.
+    prepared: Option<Vec<Prepared>>,
+}
+
+/// A commit that is not, or not wholly, in durable blocks.
+#[derive(Debug)]
+struct Commit {
+    location: Location,
+    batches: Vec<BatchDigest>,
+}
+
+impl Index {
+    pub(super) fn new(own: ValidatorId) -> Self {
+        Self {
+            own,
+            batches: BTreeMap::new(),
+            newest_own_batch: None,
+            commits: BTreeMap::new(),
+            rounds: BTreeMap::new(),
+            forgotten: Round::default(),
+            newest_of_primary: Vec::new(),
+            newest_of_protocol: Vec::new(),
+            news: News::default(),
+        }
+    }
+
+    pub(super) fn note_batch(
+        &mut self,
+        held: &Held,
+        location: Location,
+        prepared: Option<Vec<Prepared>>,
+    ) {
+        if held.author == self.own {
+            self.newest_own_batch = self.newest_own_batch.max(Some(location));
+        }
+        self.batches.insert(held.batch.digest, Batch { held: *held, location, prepared });
+    }
+
+    pub(super) fn note_entry(&mut self, entry: Entry, location: Location) {
+        match entry {
+            Entry::Primary(record) => self.note_primary(&record, location),
+            Entry::Protocol(record) => self.note_protocol(record, location),
+        }
+    }
+
+    fn note_primary(&mut self, record: &primary::Record, location: Location) {
+        if let primary::Record::Pruned { forgotten, .. } = record {
+            self.forget(*forgotten);
+        }
+        match record.round() {
+            Some(round) if round <= self.forgotten => {}
+            Some(round) => {
+                self.rounds.entry(round).or_insert(location);
+            }
+            None => {
+                let kind = mem::discriminant(record);
+                self.newest_of_primary.retain(|(older, _)| *older != kind);
+                self.newest_of_primary.push((kind, location));
+            }
+        }
+    }
+
+    fn note_protocol(&mut self, record: consensus::Record, location: Location) {
+        if let consensus::Record::Committed { commit, .. } = &record {
+            self.news.ordered.extend(&commit.batches);
+            let batches = commit.batches.iter().map(|(_, batch)| batch.digest).collect();
+            self.commits.insert(commit.index, Commit { location, batches });
+        }
+        self.newest_of_protocol.retain(|(older, _)| !record.supersedes(older));
+        self.newest_of_protocol.push((record, location));
+    }
+
+    pub(super) fn forget(&mut self, round: Round) {
+        self.forgotten = self.forgotten.max(round);
+        self.rounds = self.rounds.split_off(&self.forgotten.next());
+    }
+
+    pub(super) fn take_prepared(&mut self, digest: &BatchDigest) -> Option<Vec<Prepared>> {
+        self.batches.get_mut(digest).and_then(|batch| batch.prepared.take())
+    }
+
+    pub(super) fn batch_location(&self, digest: &BatchDigest) -> Option<Location> {
+        self.batches.get(digest).map(|batch| batch.location)
+    }
+
+    pub(super) fn take_news(&mut self) -> News {
+        mem::take(&mut self.news)
+    }
+
+    pub(super) fn release(&mut self, before: CommitIndex) {
+        let kept = self.commits.split_off(&before);
+        for commit in mem::replace(&mut self.commits, kept).into_values() {
+            self.release_batches(&commit.batches);
+        }
+    }
+
+    /// Lets go of batches that were ordered, but in no commit that is still known: so they are in
+    /// durable blocks.
+    pub(super) fn release_ordered(&mut self) {
+        let Some(order) = self.newest_of_protocol.iter().find_map(|(record, _)| order_of(record))
+        else {
+            return;
+        };
+        let known: BTreeSet<_> = self.commits.values().flat_map(|commit| &commit.batches).collect();
+        let is_taken = |Held { author, batch, .. }: &Held| {
+            let taken = order.taken.get(&(*author, batch.worker));
+            taken.is_some_and(|taken| taken.contains(batch.sequence))
+        };
+        let held = self.batches.values().map(|batch| &batch.held);
+        let released = held.filter(|held| is_taken(held) && !known.contains(&held.batch.digest));
+        let released: Vec<_> = released.map(|held| held.batch.digest).collect();
+        self.release_batches(&released);
+    }
+
+    fn release_batches(&mut self, digests: &[BatchDigest]) {
+        for digest in digests {
+            if self.batches.remove(digest).is_some() {
+                self.news.released.push(*digest);
+            }
+        }
+    }
+
+    pub(super) fn oldest_batch(&self) -> Option<Location> {
+        let waiting = self.batches.values().map(|batch| batch.location).min();
+        waiting.into_iter().chain(self.newest_own_batch).min()
+    }
+
+    pub(super) fn oldest_entry(&self) -> Option<Location> {
+        let commits = self.commits.values().map(|commit| commit.location);
+        let of_primary = self.newest_of_primary.iter().map(|(_, location)| *location);
+        let of_protocol = self.newest_of_protocol.iter().map(|(_, location)| *location);
+        let rounds = self.rounds.values().copied();
+        commits.chain(rounds).chain(of_primary).chain(of_protocol).min()
+    }
+}
+
+/// What is ordered up to a commit.
+fn order_of(record: &consensus::Record) -> Option<&linearizer::State> {
+    match record {
+        consensus::Record::Committed { order, .. } => Some(order),
+        consensus::Record::HotStuff(_) => None,
+    }
+}

@@ -1,0 +1,104 @@
+use kraken_consensus::{leader, linearizer};
+use kraken_types::testing;
+
+use super::*;
+
+const OWN: ValidatorId = ValidatorId(0);
+
+fn at(offset: u64) -> Location {
+    Location { segment: 0, offset }
+}
+
+fn proposed(round: u64) -> Entry {
+    Entry::Primary(primary::Record::Proposed(testing::header(0, round)))
+}
+
+fn pruned(horizon: u64, forgotten: u64) -> Entry {
+    let (horizon, forgotten) = (Round(horizon), Round(forgotten));
+    Entry::Primary(primary::Record::Pruned { horizon, forgotten })
+}
+
+/// A commit that takes the places of its batches.
+fn committed(index: u64, batches: &[u64]) -> Entry {
+    let mut order = linearizer::State::default();
+    let taken = order.taken.entry((OWN, testing::batch(0).worker)).or_default();
+    for place in 0..=batches.last().copied().unwrap_or_default() {
+        taken.insert(place);
+    }
+    let batches: Vec<_> = batches.iter().map(|batch| testing::batch(*batch)).collect();
+    let commit = testing::commit(index, &batches);
+    let schedule = leader::State::default();
+    Entry::Protocol(consensus::Record::Committed { commit, order, schedule })
+}
+
+fn index(entries: impl IntoIterator<Item = (Entry, u64)>, batches: u64) -> Index {
+    let mut index = Index::new(OWN);
+    for sequence in 0..batches {
+        let held = Held { author: OWN, batch: testing::batch(sequence), bytes: 1 };
+        index.note_batch(&held, at(sequence), None);
+    }
+    for (entry, offset) in entries {
+        index.note_entry(entry, at(offset));
+    }
+    index
+}
+
+#[test]
+fn what_is_about_a_round_stays_until_the_round_is_pruned() {
+    let mut index = index([(proposed(1), 10), (proposed(2), 20), (proposed(3), 30)], 0);
+    assert_eq!(index.oldest_entry(), Some(at(10)));
+    index.forget(Round(2));
+    assert_eq!(index.oldest_entry(), Some(at(30)));
+}
+
+#[test]
+fn a_record_of_the_horizon_prunes_and_stays_until_there_is_a_newer_one() {
+    let mut index = index([(proposed(1), 10), (pruned(2, 1), 20), (proposed(3), 30)], 0);
+    assert_eq!(index.oldest_entry(), Some(at(20)));
+    index.note_entry(pruned(3, 2), at(40));
+    assert_eq!(index.oldest_entry(), Some(at(30)));
+    // Another kind.
+    index.note_entry(Entry::Primary(primary::Record::Silent(Round(9))), at(50));
+    index.forget(Round(9));
+    assert_eq!(index.oldest_entry(), Some(at(40)));
+}
+
+#[test]
+fn a_commit_stays_until_it_is_in_a_durable_block_and_the_newest_one_for_good() {
+    let commits = [(committed(0, &[]), 10), (committed(1, &[]), 20), (committed(2, &[]), 30)];
+    let mut index = index(commits, 0);
+    assert_eq!(index.oldest_entry(), Some(at(10)));
+    index.release(CommitIndex(2));
+    assert_eq!(index.oldest_entry(), Some(at(30)));
+    index.release(CommitIndex(3));
+    assert_eq!(index.oldest_entry(), Some(at(30)));
+}
+
+#[test]
+fn batches_go_with_their_blocks_but_the_newest_own_one_stays() {
+    let mut index = index([(committed(0, &[0, 1]), 10), (committed(1, &[2]), 20)], 3);
+    let batch = |sequence| (OWN, testing::batch(sequence));
+    let ordered = vec![batch(0), batch(1), batch(2)];
+    assert_eq!(index.take_news(), News { ordered, released: Vec::new() });
+
+    index.release(CommitIndex(1));
+    let released = vec![testing::batch(0).digest, testing::batch(1).digest];
+    assert_eq!(index.take_news(), News { ordered: Vec::new(), released });
+    assert_eq!(index.oldest_batch(), Some(at(2)));
+    assert_eq!(index.batch_location(&testing::batch(1).digest), None);
+
+    index.release(CommitIndex(2));
+    assert_eq!(index.batch_location(&testing::batch(2).digest), None);
+    assert_eq!(index.oldest_batch(), Some(at(2)), "its worker goes on counting behind it");
+}
+
+#[test]
+fn batches_of_forgotten_commits_are_let_go_of() {
+    // Batches 0 and 1 were ordered by commits that are no longer in the log, 3 by none.
+    let mut index = index([(committed(7, &[2]), 10)], 4);
+    index.release_ordered();
+    let released = [0, 1].map(|sequence| testing::batch(sequence).digest);
+    let released: BTreeSet<_> = released.into_iter().collect();
+    assert_eq!(index.take_news().released.into_iter().collect::<BTreeSet<_>>(), released);
+    assert_eq!(index.oldest_batch(), Some(at(2)));
+}
