@@ -22,15 +22,17 @@ const fn room(
 }
 
 /// The floors, from the bottom; see `ARCHITECTURE.md`. A new edge changes this table.
-const ROOMS: [Room; 11] = [
+const ROOMS: [Room; 13] = [
     room("types", &[], false),
     room("storage", &["types"], false),
     room("mempool", &["types"], false),
     room("consensus", &["types"], false),
+    room("ordering", &["types", "mempool", "consensus"], false),
     room("execution", &["types", "storage"], false),
-    room("sequencer", &["types", "storage", "mempool", "consensus", "execution"], true),
+    room("sequencer", &["types", "storage", "mempool", "consensus", "ordering", "execution"], true),
     room("rpc", &["types", "storage", "execution", "sequencer"], true),
     room("node", &["types", "storage", "execution", "sequencer", "rpc"], true),
+    room("simulation", &["types", "mempool", "consensus", "ordering"], false),
     room("openrpc", &[], false),
     room(
         "tests",
@@ -39,6 +41,7 @@ const ROOMS: [Room; 11] = [
             "storage",
             "mempool",
             "consensus",
+            "ordering",
             "execution",
             "sequencer",
             "rpc",
@@ -50,17 +53,24 @@ const ROOMS: [Room; 11] = [
     room("xtask", &[], false),
 ];
 
-/// Foreign packages that one room hides from the others; tests are behind no door.
-const DOORS: [(&str, &str); 8] = [
-    ("axum", "rpc"),
-    ("blockifier", "execution"),
-    ("cairo-vm", "execution"),
-    ("clap", "node"),
-    ("ed25519-zebra", "types"),
-    ("fjall", "storage"),
-    ("tower-http", "rpc"),
-    ("tracing-subscriber", "node"),
+/// Foreign packages, and the rooms that hide them from the others; tests are behind no door.
+const DOORS: [(&str, &[&str]); 9] = [
+    ("axum", &["rpc"]),
+    ("blockifier", &["execution"]),
+    ("cairo-vm", &["execution"]),
+    ("clap", &["node", "simulation"]),
+    ("ed25519-zebra", &["types"]),
+    ("fjall", &["storage"]),
+    ("rand_chacha", &["simulation"]),
+    ("tower-http", &["rpc"]),
+    ("tracing-subscriber", &["node"]),
 ];
+
+/// Foreign packages that measure and check, and are in no binary.
+const FOR_TESTS: [&str; 3] = ["criterion", "insta", "proptest"];
+
+/// Rooms that are in no binary of a validator.
+const BESIDE: [&str; 3] = ["openrpc", "simulation", "tests"];
 
 /// Nobody uses these.
 const BANNED: [(&str, &str); 3] = [
@@ -152,9 +162,10 @@ fn foreign_packages_stay_behind_their_doors() {
         let user = text(&package, "name").trim_start_matches("kraken-").to_owned();
         for dependency in dependencies(&package) {
             let name = text(dependency, "name");
-            for (foreign, room) in DOORS {
-                let is_allowed = name != foreign || user == room || user == "tests";
-                assert!(is_allowed, "{user} uses {name}, which lives in {room} alone");
+            for (foreign, rooms) in DOORS {
+                let is_inside = rooms.contains(&user.as_str()) || user == "tests";
+                let is_allowed = name != foreign || is_inside;
+                assert!(is_allowed, "{user} uses {name}, which lives in {rooms:?} alone");
             }
             for (banned, reason) in BANNED {
                 assert_ne!(name, banned, "{user} uses {name}: {reason}");
@@ -166,16 +177,15 @@ fn foreign_packages_stay_behind_their_doors() {
 #[test]
 fn nothing_for_tests_is_in_the_binary() {
     let packages = packages();
-    for room in ROOMS.iter().filter(|room| room.name != "tests") {
+    for room in ROOMS.iter().filter(|room| !BESIDE.contains(&room.name)) {
         for dependency in dependencies(&of(room, &packages)) {
             let features = dependency["features"].as_array().expect("a list");
-            let for_tests = features.iter().any(|feature| feature == "testing");
             let name = text(dependency, "name");
-            assert!(
-                !for_tests || is_for_tests(dependency),
-                "{} ships the feature testing of {name}",
-                room.name
-            );
+            let for_tests = features.iter().any(|feature| feature == "testing")
+                || FOR_TESTS.contains(&name)
+                || name.strip_prefix("kraken-").is_some_and(|name| BESIDE.contains(&name));
+            let is_shipped = for_tests && !is_for_tests(dependency);
+            assert!(!is_shipped, "{} ships {name}, or a feature of it, for tests", room.name);
         }
     }
 }
