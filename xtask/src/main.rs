@@ -9,6 +9,7 @@
 mod check;
 mod clients;
 mod contracts;
+mod fuzz;
 mod mutants;
 mod node_js;
 mod process;
@@ -47,6 +48,9 @@ Commands:
                         cargo xtask sim --seeds N [--first-seed N] [--validators N] [--trace]
                         [--protocol fcfs|hotstuff|bullshark]; without a protocol, all of them. A
                         failure prints the command that runs it again.
+  fuzz [TARGET…] [--seconds N]
+                        Arbitrary bytes for every decoder and every step, or for the named targets
+                        of fuzz/targets; a minute each unless told otherwise.
   bench [NAME]          Runs one bench of the node, or all of them, in release mode.
   help                  This text.
 
@@ -84,6 +88,7 @@ fn run(arguments: &[String]) -> Result<()> {
         ["sim", arguments @ ..] => sim::run(arguments),
         ["mutants"] => mutants::run(""),
         ["mutants", name] => mutants::run(name),
+        ["fuzz", chosen @ ..] => fuzz::run(chosen),
         ["bench", name @ ..] if name.len() <= 1 => bench(name),
         ["check" | "clients" | "contracts" | "mutants" | "bench", rest @ ..] => {
             bail!("cannot make sense of {:?}; see cargo xtask help", rest.join(" "))

@@ -89,7 +89,7 @@ pub(crate) fn is_ci() -> bool {
 }
 
 /// The folder that cargo builds in: this program lies in `<target>/<profile>/`.
-fn target() -> Result<PathBuf> {
+pub(crate) fn target() -> Result<PathBuf> {
     let program = env::current_exe().context("cannot tell where this program lies")?;
     let folder = program.parent().and_then(Path::parent);
     folder.map(Path::to_owned).context("this program lies outside of cargo's target folder")
