@@ -41,29 +41,33 @@ pub mod order;
 pub mod quorum;
 pub mod safety;
 
+mod chain;
 mod check;
 mod fetch;
 mod pacemaker;
 mod recovery;
 mod tally;
 mod tree;
+mod views;
 
 use std::sync::Arc;
 
 use borsh::{BorshDeserialize, BorshSerialize};
-use kraken_types::{Committee, Round, Signers, Timestamp, ValidatorId, Verified, Verify, View};
+use kraken_types::{
+    Committee, HeaderDigest, Signers, Timestamp, ValidatorId, Verified, Verify, View,
+};
 
 use crate::{Config, Effect, Input, Protocol, TimerId};
 
 use block::{Block, BlockRef};
 use check::{Checked, Checker};
 use fetch::Fetch;
-use message::{Proposal, Status};
+use message::Proposal;
 use order::{Mark, Order};
 use pacemaker::Pacemaker;
-use quorum::{Qc, Tc, Timeout, Vote};
+use quorum::{Qc, Tc, Vote};
 use safety::Safety;
-use tally::{Support, Timeouts, Votes};
+use tally::{Timeouts, Votes};
 use tree::{Branch, Tree, cut_round};
 
 pub use message::Message;
@@ -72,6 +76,8 @@ pub use message::Message;
 const VIEW: TimerId = TimerId(0);
 /// A missed block did not come.
 const FETCH: TimerId = TimerId(1);
+/// The mempool does not deliver an anchor.
+const REMIND: TimerId = TimerId(3);
 /// Not enough validators said how far they are.
 const FORGOT: TimerId = TimerId(2);
 
@@ -88,6 +94,8 @@ pub struct HotStuff {
     fetch: Fetch,
     /// The view that everything above is set up for.
     entered: View,
+    /// The anchor that was waited for when the timer of that was set.
+    awaited: Option<HeaderDigest>,
     /// Who answered since we lost our disk.
     forgot: Option<Forgot>,
     /// What this step wants done.
@@ -121,7 +129,7 @@ impl Record {
                 block.view.0.saturating_add(Tree::HISTORY_MAX) < mark.block.view.0
             }
             (Self::Safety(_), Self::Block(_) | Self::Settled(_))
-            | (Self::Block(_), _)
+            | (Self::Block(_), Self::Safety(_) | Self::Block(_) | Self::Settled(_))
             | (Self::Settled(_), Self::Safety(_)) => false,
         }
     }
@@ -139,7 +147,8 @@ impl HotStuff {
             pacemaker: Pacemaker::new(config.view_timeout, config.view_timeout_max),
             order: Order::new(committee, config.gc_depth),
             fetch: Fetch::new(config.identity.clone()),
-            entered: safety.view(),
+            entered: View(0),
+            awaited: None,
             forgot: None,
             effects: Vec::new(),
             safety,
@@ -174,7 +183,7 @@ impl HotStuff {
 
     fn receive(&mut self, now: Timestamp, from: ValidatorId, message: Message) {
         match message {
-            Message::Proposal(proposal) => self.on_proposal(from, *proposal),
+            Message::Proposal(proposal) => self.on_proposal(from, &proposal),
             Message::Vote(vote) => self.on_vote(from, vote),
             Message::Timeout(timeout) => self.on_timeout(now, from, &timeout),
             Message::Status(status) => self.on_status(from, &status),
@@ -189,67 +198,37 @@ impl HotStuff {
     }
 
     /// Learns from a proposal, and votes for it if the rules allow.
-    fn on_proposal(&mut self, from: ValidatorId, proposal: Proposal) {
-        if proposal.block.view < self.safety.view() {
-            let late = proposal.block.reference(self.committee());
-            if self.fetch.missed() == Some(late) {
-                self.keep(late, proposal.block);
+    fn on_proposal(&mut self, from: ValidatorId, proposal: &Proposal) {
+        let block = proposal.block.reference(self.committee());
+        if block.view < self.safety.view() {
+            if self.fetch.missed() == Some(block) {
+                self.admit(block, &proposal.block);
             }
             return;
         }
-        if proposal.block.author != from {
+        if let Some(vote) = self.safety.vote().filter(|vote| vote.block == block) {
+            // Whoever proposes again has not heard our vote.
+            self.send(from, Message::Vote(vote.into_inner()));
             return;
         }
-        let Ok(checked) = self.checker().proposal(&proposal) else { return };
+        if proposal.block.author != from || self.is_second(block) {
+            return;
+        }
+        let Ok(checked) = self.checker().proposal(proposal) else { return };
         self.observe_qc(&checked.qc);
         if let Some(tc) = &checked.tc {
             self.observe_tc(tc);
         }
-        if self.order.leader(checked.block.view) != from {
-            return;
-        }
-        // Whoever proposes again has not heard our vote.
-        match self.safety.vote().filter(|vote| vote.block == checked.block) {
-            Some(vote) => self.send(from, Message::Vote(vote.into_inner())),
-            None if self.keep(checked.block, proposal.block) => self.vote(&checked),
-            None => {}
+        if self.order.leader(block.view) == from && self.admit(block, &proposal.block) {
+            self.vote(&checked, &proposal.block);
         }
     }
 
-    /// Takes in a block, if it is the first of its view or the one that is missed, and its anchor is
-    /// a certificate of the DAG. `true` if it is here then.
-    fn keep(&mut self, reference: BlockRef, block: Block) -> bool {
-        if self.tree.get(&reference.id).is_some() {
-            return true;
-        }
-        let is_missed = self.fetch.missed() == Some(reference);
-        let is_first = !self.tree.has_view(reference.view);
-        if !(is_missed || is_first) || block.view <= block.parent.view {
-            return false;
-        }
-        let Ok(cut) = block.cut.as_ref().map(|cut| self.checker().cut(cut)).transpose() else {
-            return false;
-        };
-        if !self.tree.insert(reference, block) {
-            return false;
-        }
-        if let Some(cut) = cut.filter(|cut| self.is_news(cut.header().round, cut)) {
-            self.effects.push(Effect::Certificate(cut));
-        }
-        true
-    }
-
-    /// Whether the mempool did not deliver a certificate that is still to be ordered.
-    fn is_news(&self, round: Round, cut: &kraken_types::Certificate) -> bool {
-        self.order.decided() < round && self.order.dag().get(&cut.digest()).is_none()
-    }
-
-    fn vote(&mut self, checked: &Checked) {
-        let Checked { block, qc, tc } = checked;
-        let vote = self.safety.cast(*block, qc, tc.as_ref(), &self.config.identity);
-        let (Some(vote), Some(block)) = (vote, self.tree.get(&block.id)) else { return };
-        let block = Block::clone(block);
-        self.persist(Record::Block(block));
+    fn vote(&mut self, checked: &Checked, block: &Block) {
+        let Checked { block: reference, qc, tc } = checked;
+        let vote = self.safety.cast(*reference, qc, tc.as_ref(), &self.config.identity);
+        let Some(vote) = vote else { return };
+        self.persist(Record::Block(block.clone()));
         self.persist_safety();
         self.broadcast(Message::Vote(Vote::clone(&vote)));
         self.count(vote);
@@ -271,117 +250,6 @@ impl HotStuff {
         }
     }
 
-    fn on_timeout(&mut self, now: Timestamp, from: ValidatorId, timeout: &Timeout) {
-        if timeout.sender != from {
-            return;
-        }
-        if timeout.view < self.safety.view() {
-            if self.pacemaker.may_tell(from, now) {
-                self.send(from, Message::Status(Box::new(self.status(None))));
-            }
-            return;
-        }
-        let Ok(checked) = self.checker().timeout(timeout) else { return };
-        self.observe_qc(&checked.high_qc);
-        if let Some(tc) = &checked.tc {
-            self.observe_tc(tc);
-        }
-        self.count_timeout(&checked.timeout);
-    }
-
-    /// Counts a time-out, of the current view or an earlier one.
-    fn count_timeout(&mut self, timeout: &Verified<Timeout>) {
-        if timeout.view != self.safety.view() {
-            return;
-        }
-        match self.timeouts.add(timeout, &self.config.identity.committee) {
-            Support::Little => {}
-            Support::Validity => {
-                if self.pacemaker.timeout().is_none() {
-                    self.give_up();
-                }
-            }
-            Support::Quorum(tc) => {
-                self.observe_tc(&tc);
-                let status = self.status(None);
-                self.broadcast(Message::Status(Box::new(status)));
-            }
-        }
-    }
-
-    /// Gives up on the current view, or says again that we did.
-    fn give_up(&mut self) {
-        if let Some(timeout) = self.pacemaker.timeout() {
-            let timeout = Box::new(Timeout::clone(timeout));
-            self.broadcast(Message::Timeout(timeout));
-            return;
-        }
-        let Some(timeout) = self.safety.give_up(&self.config.identity) else { return };
-        self.pacemaker.give_up(timeout.clone());
-        self.persist_safety();
-        self.broadcast(Message::Timeout(Box::new(Timeout::clone(&timeout))));
-        self.count_timeout(&timeout);
-    }
-
-    /// How far we are.
-    fn status(&self, asked_at: Option<Timestamp>) -> Status {
-        let high_tc = self.safety.high_tc().map(Verified::into_inner);
-        Status { asked_at, high_qc: self.safety.high_qc().into_inner(), high_tc }
-    }
-
-    fn on_status(&mut self, from: ValidatorId, status: &Status) {
-        let view = self.safety.view();
-        if view <= status.high_qc.view() {
-            let Ok(qc) = self.checker().qc(&status.high_qc) else { return };
-            self.observe_qc(&qc);
-        }
-        if let Some(tc) = status.high_tc.as_ref().filter(|tc| view <= tc.view) {
-            let Ok(tc) = self.checker().tc(tc) else { return };
-            self.observe_tc(&tc);
-        }
-        self.answered(from, status.asked_at);
-    }
-
-    /// Takes in what we missed, and asks for what is missed below it.
-    fn on_blocks(&mut self, from: ValidatorId, blocks: Vec<Block>) {
-        let mut is_useful = false;
-        for block in blocks.into_iter().take(message::BLOCKS_MAX) {
-            let (reference, parent) = (block.reference(self.committee()), block.parent);
-            if self.fetch.missed() != Some(reference) || !self.keep(reference, block) {
-                break;
-            }
-            is_useful = true;
-            self.fetch.miss(self.tree.missing(parent), Some(from));
-        }
-        if is_useful {
-            self.ask();
-        }
-    }
-
-    /// Takes note of what is missed. What is new may still come by itself, so nobody is asked yet.
-    fn miss(&mut self, from: Option<ValidatorId>) {
-        let missed = self.tree.missing(self.safety.high_block());
-        if self.fetch.miss(missed, from) {
-            let after = self.config.view_timeout / 8;
-            self.effects.push(Effect::SetTimer { timer: FETCH, after });
-        }
-    }
-
-    /// Asks the next validator for what is missed.
-    fn ask(&mut self) {
-        if let Some((to, block)) = self.fetch.ask() {
-            self.send(to, Message::Want { block, above: self.tree.decided().view });
-            let after = self.config.view_timeout;
-            self.effects.push(Effect::SetTimer { timer: FETCH, after });
-        }
-    }
-
-    /// The mempool may have dropped a certificate that was far ahead of it.
-    fn remind(&mut self) {
-        let awaited = self.order.awaited().cloned().map(Verified::made_here);
-        self.effects.extend(awaited.map(Effect::Certificate));
-    }
-
     fn observe_qc(&mut self, qc: &Verified<Qc>) {
         self.safety.observe_qc(qc);
         self.enter();
@@ -401,38 +269,9 @@ impl HotStuff {
         }
         self.entered = view;
         self.votes.enter(view);
-        self.timeouts.clear();
+        self.timeouts.enter(view);
         self.pacemaker.enter();
         self.tree.enter(view, self.safety.high_block());
-    }
-
-    /// Rule H3, for a certified block.
-    fn decide(&mut self, certified: BlockRef) {
-        let Branch::Whole(branch) = self.tree.branch(certified) else { return };
-        let follows = |block: &Arc<Block>| block.parent.view.next() == block.view;
-        let Some(place) = branch.iter().position(follows) else { return };
-        let decided = branch[place + 1..].to_vec();
-        if decided.is_empty() || !self.order.has_room_for(decided.len()) {
-            return;
-        }
-        // The name of each is what its child calls it.
-        let names: Vec<_> = branch[place..].iter().map(|child| child.parent).collect();
-        self.tree.decide(&names[..decided.len()]);
-        for (name, block) in names.into_iter().zip(decided).rev() {
-            self.order.decide(name, block);
-        }
-    }
-
-    /// Rule H4.
-    fn settle(&mut self) {
-        while let Some(settled) = self.order.settle() {
-            let (order, schedule) = self.order.state();
-            let commit = settled.commit.clone();
-            let record = crate::Record::Committed { commit, order, schedule };
-            self.effects.push(Effect::Persist(record));
-            self.persist(Record::Settled(settled.mark));
-            self.effects.push(Effect::Commit(settled.commit));
-        }
     }
 
     /// Proposes, if it is our turn and there is a reason; `true` if so.
@@ -495,6 +334,7 @@ impl HotStuff {
             }
         }
         self.miss(from);
+        self.wait();
         if self.has_work() {
             let (view, decided) = (self.safety.view(), self.tree.decided().view);
             if let Some(after) = self.pacemaker.arm(view, decided) {
@@ -507,11 +347,11 @@ impl HotStuff {
         match timer {
             VIEW => {
                 if self.pacemaker.ring() && self.has_work() {
-                    self.remind();
                     self.give_up();
                 }
             }
             FETCH => self.ask(),
+            REMIND => self.remind(),
             FORGOT => self.ask_how_far(now),
             TimerId(_) => {}
         }

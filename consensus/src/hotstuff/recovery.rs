@@ -67,8 +67,13 @@ impl HotStuff {
         }
     }
 
-    /// Starts without a disk. The record keeps us silent should we stop before we know enough.
+    /// Starts without a disk. The record keeps us silent should we stop before we know enough. Alone
+    /// there is nobody whom we could have told something else.
     pub(super) fn forget(&mut self, now: Timestamp) {
+        self.enter();
+        if self.config.identity.is_alone() {
+            return;
+        }
         self.safety = Safety::forgotten(self.committee());
         self.persist_safety();
         self.ask_how_far(now);

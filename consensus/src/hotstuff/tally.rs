@@ -56,6 +56,8 @@ impl Votes {
 /// Time-outs of the current view, one per validator, the first.
 #[derive(Debug, Default)]
 pub(super) struct Timeouts {
+    /// The current view.
+    view: View,
     votes: BTreeMap<ValidatorId, (View, Signature)>,
     /// The highest certificate among them.
     high_qc: Option<Qc>,
@@ -73,6 +75,12 @@ pub(super) enum Support {
 }
 
 impl Timeouts {
+    /// Whether this one was counted before; it is sent again and again.
+    pub(super) fn contains(&self, timeout: &Timeout) -> bool {
+        let counted = (timeout.high_qc.view(), timeout.signature);
+        self.view == timeout.view && self.votes.get(&timeout.sender) == Some(&counted)
+    }
+
     /// Counts a time-out of the current view.
     pub(super) fn add(&mut self, timeout: &Verified<Timeout>, committee: &Committee) -> Support {
         let high_qc = timeout.high_qc.view();
@@ -94,8 +102,8 @@ impl Timeouts {
     }
 
     /// Forgets all: another view is current.
-    pub(super) fn clear(&mut self) {
-        *self = Self::default();
+    pub(super) fn enter(&mut self, view: View) {
+        *self = Self { view, ..Self::default() };
     }
 
     /// How many time-outs there are.

@@ -113,15 +113,14 @@ impl Tree {
         self.remove(closed.into_iter().chain(old));
     }
 
-    /// Drops undecided blocks of long past views that the highest certified block does not extend.
+    /// Drops undecided blocks of long past views that the highest certified block does not extend,
+    /// as soon as that is known.
     pub(super) fn enter(&mut self, current: View, high: BlockRef) {
         let idle = View(current.0.saturating_sub(Self::IDLE_VIEWS));
         if self.open().next().is_none_or(|block| idle <= block.view) {
             return;
         }
-        let (Branch::Whole(kept) | Branch::Missing { above: kept, .. }) = self.branch(high) else {
-            return;
-        };
+        let Branch::Whole(kept) = self.branch(high) else { return };
         let views: BTreeSet<_> = kept.iter().map(|block| block.view).collect();
         let is_idle = |block: &BlockRef| block.view < idle && !views.contains(&block.view);
         let idle: Vec<_> = self.open().filter(is_idle).collect();
