@@ -11,6 +11,8 @@ pub mod linearizer;
 
 mod bullshark;
 #[cfg(test)]
+mod golden;
+#[cfg(test)]
 mod testing;
 
 use std::{fmt, time::Duration};

@@ -7,5 +7,7 @@
 //! Source: Danezis et al., *Narwhal and Tusk*, arXiv:2105.11827, section 4. A committee of one is a
 //! quorum by itself and needs neither messages nor time.
 
+#[cfg(test)]
+mod golden;
 pub mod primary;
 pub mod worker;

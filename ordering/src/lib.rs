@@ -6,6 +6,9 @@
 //! before a record of the other that it rests on. `sequencer::ordering` drives it in a validator,
 //! `simulation` in a simulated committee: both run the same code.
 
+#[cfg(test)]
+mod golden;
+
 use std::{collections::VecDeque, time::Duration};
 
 use borsh::{BorshDeserialize, BorshSerialize};

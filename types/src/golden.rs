@@ -8,8 +8,11 @@ use bytes::Bytes;
 use crate::{
     Batch, BatchDigest, BatchRef, Certificate, ChainDigest, Commit, CommitIndex, Cursor, Digest,
     Epoch, Genesis, Header, HeaderDigest, Round, SignedHeader, Signers, Timestamp, Validator,
-    ValidatorId, View, Vote, WorkerId, genesis,
-    testing::{assert_golden, assert_hex, certify, committee, identity, signer},
+    ValidatorId, View, Vote, WorkerId, codec, genesis,
+    testing::{
+        assert_golden, assert_hex, assert_no_length_is_believed, certify, committee, identity,
+        signer,
+    },
 };
 
 fn digest(byte: u8) -> Digest {
@@ -137,7 +140,7 @@ fn the_numbers_of_the_protocols_do_not_change() {
         (genesis::Protocol::Bullshark, "02"),
     ];
     for (protocol, golden) in numbers {
-        assert_hex("genesis::Protocol", &crate::codec::encode(&protocol), golden);
+        assert_hex("genesis::Protocol", &codec::encode(&protocol), golden);
     }
 }
 
@@ -182,6 +185,16 @@ fn digests_and_what_is_signed_do_not_change() {
     for (domain, digest, golden) in digests {
         assert_hex(domain, digest.as_bytes(), golden);
     }
+}
+
+#[test]
+fn no_length_is_believed() {
+    assert_no_length_is_believed(&batch());
+    assert_no_length_is_believed(&header());
+    assert_no_length_is_believed(&*header().sign(&identity(4, 1)));
+    assert_no_length_is_believed(&*Vote::sign(HeaderDigest(digest(0xa1)), &identity(4, 2)));
+    assert_no_length_is_believed(&*certify(header(), 2));
+    assert_no_length_is_believed(&commit());
 }
 
 /// Written down, so that neither the text nor what it means can change unnoticed.

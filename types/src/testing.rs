@@ -1,6 +1,6 @@
 //! Small committees and headers for tests. Behind the feature `testing`.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use bytes::Bytes;
@@ -102,12 +102,60 @@ pub fn assert_golden<T: BorshSerialize + BorshDeserialize>(value: &T, golden: &s
     assert_eq!(codec::encode(&read), bytes, "it was read as something else");
 }
 
+/// Checks the encoding of a value that cannot be put together from outside, by what is read.
+///
+/// # Panics
+/// If `golden` is not read as what prints as `debug`, or does not encode as `golden` again.
+pub fn assert_golden_debug<T>(debug: &str, golden: &str)
+where
+    T: BorshSerialize + BorshDeserialize + fmt::Debug,
+{
+    let digits: String = golden.split_whitespace().collect();
+    let byte = |place| u8::from_str_radix(&digits[place..place + 2], 16).expect("hexadecimal");
+    let bytes: Vec<_> = (0..digits.len()).step_by(2).map(byte).collect();
+    let value: T = codec::decode(&bytes, bytes.len()).expect("the encoding of a value");
+    assert_eq!(format!("{value:?}"), debug);
+    assert_golden(&value, golden);
+}
+
 /// Checks bytes against hexadecimal digits, with spaces wherever they help.
 ///
 /// # Panics
 /// If they differ.
 pub fn assert_hex(name: &str, bytes: &[u8], golden: &str) {
     let golden: String = golden.split_whitespace().collect();
-    let found: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    assert_eq!(found, golden, "{name} changed: what others say and what is on disk is not read");
+    assert_eq!(
+        hex(bytes),
+        golden,
+        "{name} changed: what others say and what is on disk is not read"
+    );
+}
+
+/// Bytes as hexadecimal digits.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The encoding of a value as hexadecimal digits.
+pub fn hex_of(value: &impl BorshSerialize) -> String {
+    hex(&codec::encode(value))
+}
+
+/// Replaces each four bytes of an encoding, which may be a length, by large numbers: that must be
+/// refused, or be the encoding of another value.
+///
+/// # Panics
+/// If some such bytes are read as a value with another encoding; or if a length is believed, since
+/// nothing could hold so much.
+pub fn assert_no_length_is_believed<T: BorshSerialize + BorshDeserialize>(value: &T) {
+    let bytes = codec::encode(value);
+    for place in 0..bytes.len().saturating_sub(3) {
+        for lie in [u32::MAX, 1 << 31, 1 << 24] {
+            let mut lying = bytes.clone();
+            lying[place..place + 4].copy_from_slice(&lie.to_le_bytes());
+            if let Ok(read) = codec::decode::<T>(&lying, lying.len()) {
+                assert_eq!(codec::encode(&read), lying, "{lie} at {place}");
+            }
+        }
+    }
 }
