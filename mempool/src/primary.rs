@@ -10,13 +10,14 @@
 //!   anchor above our next header is ordered, or somebody who entered the round and needs company.
 //!   It is entered at once if there is payload enough, else after a delay; and not before what the
 //!   ordering protocol awaits and our own certificate, unless the round's deadline has come. Where
-//!   others have made a quorum of a higher round, the rounds between are skipped.
+//!   others have made a quorum of a higher round, the rounds between are skipped. While the order
+//!   lags more than `gc_depth` rounds behind, rounds become slower and slower.
 //! - P3 A header gets our vote if its parents are known with all their ancestors and make a quorum,
 //!   its time lies between theirs and now, its payload is durable with us, and we voted for no
 //!   other header of its author and round. The vote is durable before it is sent.
 //! - P4 A quorum of votes makes a certificate, which everyone is sent. A header that has none when
-//!   its author makes the next is given up: nobody else could have one, so its payload goes into
-//!   the next header.
+//!   its author makes the next, or when a higher round has a quorum, is given up: nobody else could
+//!   have one, so its payload goes into the next header.
 //! - P5 A certificate is accepted once all its parents are, or lie below the horizon; until then it
 //!   waits, and they are fetched. Ordering sees certificates in that order.
 //! - P6 Payload of an accepted certificate that we lack is fetched; ordering does not wait for it.
@@ -227,20 +228,26 @@ impl Primary {
             Input::Sealed(batch) => self.payload.add(batch),
             Input::Stored { author, batch } => self.store(now, author, batch),
             Input::Propose { close_block } => self.proposer.wish(close_block),
-            Input::Hold { round, until } => self.proposer.hold(round, until),
+            Input::Hold { round, until } => {
+                if self.dag.quorum() <= round {
+                    self.proposer.hold(round, until);
+                }
+            }
             Input::Attach(bytes) => self.proposer.attach(bytes),
             Input::Certificate(certificate) => {
-                if self.is_news(&certificate) {
-                    self.take_in(now, None, certificate);
+                let header = certificate.header();
+                if self.dag.top().ahead(1) < header.round {
+                    self.sync.lags_behind(header.author);
                 }
+                self.take_in(now, None, certificate);
             }
             Input::Committed(commit) => self.commit(now, &commit),
             Input::Tick => {}
         }
+        let entry = self.propose(now);
         self.repeat(now);
         self.remember(now);
         self.ask(now);
-        let entry = self.propose(now);
         self.sleep(now, entry);
         std::mem::take(&mut self.outputs)
     }
@@ -272,7 +279,7 @@ impl Primary {
             Message::Certificates(certificates) => {
                 self.hear_certificates(now, from, certificates);
             }
-            Message::Forgot => self.hear_forgot(from),
+            Message::Forgot => self.hear_forgot(now, from),
             Message::Reached(highest) => self.hear_reached(from, highest),
         }
     }
@@ -381,6 +388,7 @@ impl Primary {
         self.dag.insert(certificate.clone());
         if quorum < self.dag.quorum() {
             self.proposer.since = now;
+            self.abandon_below(self.dag.quorum());
         }
         self.outputs.push(Output::Certified(certificate));
         for header in self.voter.accepted(author, round, digest) {

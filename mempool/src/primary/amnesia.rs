@@ -103,9 +103,10 @@ impl Primary {
     }
 
     /// Another validator lost its disk. We answer unless we do not remember ourselves.
-    pub(super) fn hear_forgot(&mut self, from: ValidatorId) {
+    pub(super) fn hear_forgot(&mut self, now: Timestamp, from: ValidatorId) {
         let (silent, top) = (self.amnesia.silent(), self.dag.top());
-        if silent != Round(0) && top <= silent {
+        let remembers = silent == Round(0) || silent < top;
+        if !remembers || !self.may_have_one(now, from) {
             return;
         }
         let highest = self.dag.round(top).next().map(|highest| Certificate::clone(highest));

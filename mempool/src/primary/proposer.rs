@@ -7,6 +7,10 @@ use kraken_types::{Awaited, Header, HeaderDigest, Round, SignedHeader, Timestamp
 
 use super::{Message, Output, Primary, Record, certifier::Certifier, retry::Retry};
 
+/// While the order lags behind, the wait for the next round grows up to so many times
+/// `round_delay_max`.
+const SLOWER_MAX: u32 = 32;
+
 /// What the next header will say, and what it waits for.
 #[derive(Debug, Default)]
 pub(super) struct Proposer {
@@ -108,17 +112,32 @@ impl Primary {
         if quorum < self.proposer.round || !has_parents || !self.has_reason() {
             return Entry::Closed;
         }
-        let Self { config, proposer, .. } = self;
-        let deadline = proposer.since + config.round_delay_max;
+        let opens = self.opens_at(quorum);
+        if now < opens {
+            return Entry::At(opens);
+        }
+        let deadline = self.proposer.since + self.config.round_delay_max;
         if now < deadline && (self.is_uncertified_in(quorum) || self.is_held_in(quorum)) {
             return Entry::At(deadline);
         }
-        let is_enough = config.header_batches <= self.payload.pending();
-        let prompt = proposer.since + config.header_delay_max;
-        if config.identity.is_alone() || is_enough || prompt <= now {
-            return Entry::Open;
+        Entry::Open
+    }
+
+    /// When the round behind this quorum may begin if nothing is awaited.
+    fn opens_at(&self, quorum: Round) -> Timestamp {
+        let Self { config, proposer, .. } = self;
+        if config.identity.is_alone() {
+            return Timestamp::ZERO;
         }
-        Entry::At(prompt)
+        // What lies `gc_depth` below the next anchor is not ordered but proposed again: while the
+        // order lags that far behind, more rounds do harm.
+        let in_time = self.dag.horizon().ahead(config.gc_depth.saturating_mul(2));
+        if in_time < quorum {
+            let late = u32::try_from(quorum.0 - in_time.0).unwrap_or(SLOWER_MAX).min(SLOWER_MAX);
+            return proposer.since + config.round_delay_max.saturating_mul(late);
+        }
+        let is_enough = config.header_batches <= self.payload.pending();
+        if is_enough { Timestamp::ZERO } else { proposer.since + config.header_delay_max }
     }
 
     /// Without one of these reasons nobody makes headers: the committee is quiet.
@@ -158,13 +177,20 @@ impl Primary {
         committee.validity() <= citing || committee.quorum() <= others
     }
 
+    /// Gives our header up if it is of a lower round and has no certificate: nobody could cite it.
+    pub(super) fn abandon_below(&mut self, round: Round) {
+        let is_late = |own: &&Certifier| own.round() < round && !own.is_certified();
+        if let Some(own) = self.certifier.as_ref().filter(is_late).map(Certifier::round) {
+            self.certifier = None;
+            self.payload.abandon(own);
+        }
+    }
+
     /// Rule P1.
     fn make_header(&mut self, now: Timestamp) {
         let previous = self.dag.quorum();
         let round = previous.next();
-        if let Some(own) = self.certifier.take().filter(|own| !own.is_certified()) {
-            self.payload.abandon(own.round());
-        }
+        self.abandon_below(round);
         let parents: Vec<_> = self.dag.round(previous).collect();
         let latest = parents.iter().map(|parent| parent.header().created_at).max();
         let parents = parents.iter().map(|parent| parent.digest()).collect();

@@ -64,7 +64,8 @@ impl Primary {
                 self.proposer.round = self.proposer.round.max(round);
                 self.proposer.created_at = header.created_at;
             }
-            if round <= horizon || !(is_newest || self.dag.contains(digest)) {
+            let is_alive = is_newest && self.dag.quorum() <= round;
+            if round <= horizon || !(is_alive || self.dag.contains(digest)) {
                 continue;
             }
             self.payload.resume(&header);

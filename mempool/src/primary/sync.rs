@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    ops::Bound,
     time::Duration,
 };
 
@@ -35,8 +36,9 @@ pub(super) struct Sync {
     wants: BTreeMap<HeaderDigest, Want>,
     due: BTreeSet<(Timestamp, HeaderDigest)>,
     peers: Vec<Peer>,
-    /// Who seems to know more than we do.
-    ahead: Option<ValidatorId>,
+    /// Who seems to know more than we do. All have their turn, so that a liar delays us only once.
+    ahead: BTreeSet<ValidatorId>,
+    last_told: ValidatorId,
     /// We do not tell anyone how far we are before.
     quiet_until: Timestamp,
     rotation: Option<Rotation>,
@@ -77,7 +79,8 @@ impl Sync {
             wants: BTreeMap::new(),
             due: BTreeSet::new(),
             peers: identity.committee.ids().map(|_| Peer::default()).collect(),
-            ahead: None,
+            ahead: BTreeSet::new(),
+            last_told: identity.id,
             quiet_until: Timestamp::ZERO,
             rotation: None,
         }
@@ -96,13 +99,15 @@ impl Sync {
 
     /// A validator showed that it knows more than we do.
     pub(super) fn lags_behind(&mut self, peer: ValidatorId) {
-        self.ahead = Some(peer);
+        if peer != self.identity.id {
+            self.ahead.insert(peer);
+        }
     }
 
     /// When there is something to ask.
     pub(super) fn wake_at(&self) -> Option<Timestamp> {
         let want = self.due.first().map(|(at, _)| *at);
-        let behind = self.ahead.map(|_| self.quiet_until);
+        let behind = self.ahead.first().map(|_| self.quiet_until);
         let rotation = self.rotation.as_ref().map(|rotation| rotation.at);
         [want, behind, rotation].into_iter().flatten().min()
     }
@@ -163,18 +168,21 @@ impl Sync {
         outputs
     }
 
-    /// Whom to tell how far we are, if it is time: whoever showed to be ahead, else whose turn it
-    /// is.
+    /// Whom to tell how far we are, if it is time: of those that showed to be ahead, and whose turn
+    /// it is anyway, the next behind the last.
     fn confess(&mut self, now: Timestamp) -> Option<ValidatorId> {
         if let Some(rotation) = self.rotation.as_mut().filter(|rotation| rotation.at <= now) {
             rotation.at = now + self.retry_after.saturating_mul(ROTATION);
-            self.ahead = self.ahead.or(Some(rotation.next));
+            self.ahead.insert(rotation.next);
             rotation.next = after(rotation.next, 1, &self.identity);
         }
         if now < self.quiet_until {
             return None;
         }
-        let peer = self.ahead.take()?;
+        let behind_last = (Bound::Excluded(self.last_told), Bound::Unbounded);
+        let peer = self.ahead.range(behind_last).next().or_else(|| self.ahead.first()).copied()?;
+        self.ahead.remove(&peer);
+        self.last_told = peer;
         self.quiet_until = now + (self.retry_after / 4).max(Duration::from_millis(1));
         Some(peer)
     }
@@ -276,6 +284,14 @@ impl Primary {
         let news = self.dag.above(lowest).filter(is_news).take(Message::SYNC_MAX);
         let news = news.cloned().collect();
         self.serve(now, from, news);
+    }
+
+    /// Whether this validator may be sent one more certificate now.
+    pub(super) fn may_have_one(&mut self, now: Timestamp, to: ValidatorId) -> bool {
+        self.sync.budget(now, to).is_some_and(|peer| {
+            peer.served += 1;
+            peer.served <= SERVED_MAX
+        })
     }
 
     /// Sends certificates, as many as fit and as this validator may still have.

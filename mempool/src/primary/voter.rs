@@ -105,11 +105,14 @@ impl Primary {
     pub(super) fn hear_header(&mut self, now: Timestamp, from: ValidatorId, signed: SignedHeader) {
         let header = signed.header();
         let round = header.round;
-        if header.author != from || round <= self.dag.horizon().max(self.amnesia.silent()) {
+        if header.author != from || round <= self.dag.horizon() {
             return;
         }
         if self.dag.top().ahead(AHEAD_MAX) < round {
             self.sync.lags_behind(from);
+            return;
+        }
+        if round <= self.amnesia.silent() {
             return;
         }
         if let Some(voted) = self.voter.voted(round, from) {
