@@ -37,9 +37,9 @@ fn a_certificate_waits_for_all_its_ancestors() {
     for (low, high) in rounds.iter().zip(&rounds[1..]) {
         assert!(low.iter().map(place).max() < high.iter().map(place).min());
     }
-    let accepted = records(&outputs).into_iter().map(|record| match record {
-        Record::Accepted(certificate) => certificate.digest(),
-        other => panic!("{other:?}"),
+    let accepted = records(&outputs).into_iter().map(|record| {
+        let Record::Accepted(certificate) = record else { panic!("{record:?}") };
+        certificate.digest()
     });
     assert_eq!(accepted.collect::<Vec<_>>(), order, "durable in the same order");
 }

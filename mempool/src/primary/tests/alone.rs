@@ -77,9 +77,9 @@ fn what_comes_back_is_what_was_accepted() {
     let mut one = alone();
     let log = records(&one.seal(batch(0)));
     let outputs = alone().step(Input::Recovered(log.clone()));
-    let accepted = log.iter().filter_map(|record| match record {
-        Record::Accepted(certificate) => Some(Certificate::digest(certificate)),
-        _ => None,
+    let accepted = log.iter().filter_map(|record| {
+        let Record::Accepted(certificate) = record else { return None };
+        Some(Certificate::digest(certificate))
     });
     assert_eq!(certified(&outputs), accepted.collect::<Vec<_>>());
 }

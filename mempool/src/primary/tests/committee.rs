@@ -1,6 +1,7 @@
 //! Committees that live through loss, crashes and silence.
 
 use kraken_types::Round;
+use proptest::prelude::*;
 
 use super::{
     super::{Input, Record},
@@ -47,16 +48,18 @@ fn live_through_crashes(seed: u64, lost: u64) -> Net {
     net
 }
 
-#[test]
-fn crashes_and_loss_never_contradict_or_lose_anything() {
-    for seed in 0..8 {
-        let mut net = live_through_crashes(seed, 100);
-        assert_eq!(net.ordered(), 60, "seed {seed}");
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
+
+    #[test]
+    fn crashes_and_loss_never_contradict_or_lose_anything(seed in any::<u64>(), lost in 0_u64..300) {
+        let mut net = live_through_crashes(seed, lost);
+        prop_assert_eq!(net.ordered(), 60);
         let (top, headers) = (net.top(), net.headers());
         net.run(60_000);
-        assert_eq!((net.top(), net.headers()), (top, headers), "seed {seed}: all is ordered");
+        prop_assert_eq!((net.top(), net.headers()), (top, headers), "all is ordered");
         let committed: Vec<_> = net.nodes.iter().map(|node| node.committed).collect();
-        assert_eq!(committed, vec![net.commits.len(); 4], "seed {seed}");
+        prop_assert_eq!(committed, vec![net.commits.len(); 4]);
     }
 }
 

@@ -184,7 +184,14 @@ impl Net {
             let outputs = self.nodes[node].primary.step(self.now, input);
             outputs.into_iter().for_each(|output| self.carry_out(node, output));
             self.follow(node);
+            let size = self.nodes[node].primary.size();
+            assert!(size < self.size_max(), "{size} things are remembered");
         }
+    }
+
+    /// Certificates, votes and what waits for each round that is kept; and all batches.
+    fn size_max(&self) -> usize {
+        self.nodes.len() * 3 * 300 + self.batches.len()
     }
 
     /// Feeds a validator that crashes while it carries out what it says: of that, only the first

@@ -142,45 +142,45 @@ impl One {
 
 /// Our headers among the outputs.
 pub(super) fn proposed(outputs: &[Output]) -> Vec<Header> {
-    let records = outputs.iter().filter_map(|output| match output {
-        Output::Persist(Record::Proposed(header)) => Some(header.clone()),
-        _ => None,
+    let records = outputs.iter().filter_map(|output| {
+        let Output::Persist(Record::Proposed(header)) = output else { return None };
+        Some(header.clone())
     });
     records.collect()
 }
 
 /// What is handed to the ordering protocol.
 pub(super) fn certified(outputs: &[Output]) -> Vec<HeaderDigest> {
-    let certificates = outputs.iter().filter_map(|output| match output {
-        Output::Certified(certificate) => Some(certificate.digest()),
-        _ => None,
+    let certificates = outputs.iter().filter_map(|output| {
+        let Output::Certified(certificate) = output else { return None };
+        Some(certificate.digest())
     });
     certificates.collect()
 }
 
 /// What is sent to a validator alone.
 pub(super) fn sent(outputs: &[Output], receiver: u16) -> Vec<Message> {
-    let messages = outputs.iter().filter_map(|output| match output {
-        Output::Send { to, message } if *to == ValidatorId(receiver) => Some(message.clone()),
-        _ => None,
+    let messages = outputs.iter().filter_map(|output| {
+        let Output::Send { to, message } = output else { return None };
+        (*to == ValidatorId(receiver)).then(|| message.clone())
     });
     messages.collect()
 }
 
 /// What is made durable.
 pub(super) fn records(outputs: &[Output]) -> Vec<Record> {
-    let records = outputs.iter().filter_map(|output| match output {
-        Output::Persist(record) => Some(record.clone()),
-        _ => None,
+    let records = outputs.iter().filter_map(|output| {
+        let Output::Persist(record) = output else { return None };
+        Some(record.clone())
     });
     records.collect()
 }
 
 /// The votes sent to a validator, by what they are for.
 pub(super) fn votes_for(outputs: &[Output], receiver: u16) -> Vec<HeaderDigest> {
-    let votes = sent(outputs, receiver).into_iter().filter_map(|message| match message {
-        Message::Vote(vote) => Some(vote.header),
-        _ => None,
+    let votes = sent(outputs, receiver).into_iter().filter_map(|message| {
+        let Message::Vote(vote) = message else { return None };
+        Some(vote.header)
     });
     votes.collect()
 }

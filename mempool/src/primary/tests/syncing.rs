@@ -15,9 +15,9 @@ fn is_behind(message: &Message) -> bool {
 }
 
 fn served(outputs: &[Output], to: u16) -> Vec<Certificate> {
-    let answers = sent(outputs, to).into_iter().filter_map(|message| match message {
-        Message::Certificates(certificates) => Some(certificates),
-        _ => None,
+    let answers = sent(outputs, to).into_iter().filter_map(|message| {
+        let Message::Certificates(certificates) = message else { return None };
+        Some(certificates)
     });
     answers.flatten().collect()
 }
