@@ -34,6 +34,8 @@ pub(crate) enum Event {
     Thaw(NodeId),
     /// A partition ends.
     Mend(u64),
+    /// Others reach others: a slice of the plan begins.
+    Slice(usize),
     /// Everything that can heal has healed.
     Calm,
     /// Look whether everything is done.

@@ -10,10 +10,13 @@ mod future;
 mod garbage;
 mod lie_in_sync;
 pub mod mail;
+mod memory;
 mod mute;
 mod replay;
 mod same_sequence;
+mod stale;
 mod two_headers;
+mod two_proposals;
 mod vote_for_all;
 mod withhold_certificates;
 mod withhold_payload;
@@ -23,8 +26,8 @@ mod wrong_times;
 mod tests;
 
 use bytes::Bytes;
-use kraken_types::ValidatorId;
-use rand::seq::SliceRandom;
+use kraken_types::{Stake, ValidatorId, genesis::Protocol};
+use rand::{SeedableRng as _, seq::SliceRandom as _};
 use rand_chacha::ChaCha8Rng;
 
 pub use flood::Flood;
@@ -35,13 +38,18 @@ pub use lie_in_sync::LieInSync;
 pub use mute::Mute;
 pub use replay::Replay;
 pub use same_sequence::SameSequence;
+pub use stale::Stale;
 pub use two_headers::TwoHeaders;
+pub use two_proposals::TwoProposals;
 pub use vote_for_all::VoteForAll;
 pub use withhold_certificates::WithholdCertificates;
 pub use withhold_payload::WithholdPayload;
 pub use wrong_times::WrongTimes;
 
-use crate::sin::{Lane, Letter, Sin, Surroundings};
+use crate::{
+    Choice, Plan, Report, run,
+    sin::{Lane, Letter, Sin, Surroundings},
+};
 
 /// A sin and its name.
 #[derive(Clone, Copy, Debug)]
@@ -62,6 +70,45 @@ pub fn named(name: &str) -> Option<Kind> {
     ALL.iter().find(|kind| kind.name == name).copied()
 }
 
+/// Runs a seed with as many liars as its committee bears, of this sin or, without one, of any.
+///
+/// First come, first served bears none, and has none.
+pub fn run_liars(
+    seed: u64,
+    protocol: Protocol,
+    sin: Option<Kind>,
+    choice: Choice,
+    is_traced: bool,
+) -> Report {
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let drawn = [4, 4, 7].choose(&mut random).copied();
+    let plan =
+        Plan::of_seed(seed, protocol, Choice { validators: choice.validators.or(drawn), ..choice });
+    let start = |random: &mut ChaCha8Rng| match sin {
+        Some(kind) => (kind.start)(),
+        None => any(random).1,
+    };
+    let liars = liars(&mut random, &plan);
+    let liars = liars.into_iter().map(|id| (id, start(&mut random))).collect();
+    run(&plan, liars, is_traced)
+}
+
+/// Validators that may be faulty together.
+fn liars(random: &mut ChaCha8Rng, plan: &Plan) -> Vec<ValidatorId> {
+    let mut left: Stake = match plan.protocol {
+        Protocol::Fcfs => 0,
+        Protocol::HotStuff | Protocol::Bullshark => plan.faulty_max(),
+    };
+    let mut members: Vec<_> = (0..).map(ValidatorId).zip(plan.stakes.iter().copied()).collect();
+    members.shuffle(random);
+    members.retain(|(_, stake)| {
+        let is_bearable = *stake <= left;
+        left -= if is_bearable { *stake } else { 0 };
+        is_bearable
+    });
+    members.into_iter().map(|(id, _)| id).collect()
+}
+
 /// One sin or several at once, as chance has it, and what they are called together.
 pub fn any(random: &mut ChaCha8Rng) -> (String, Box<dyn Sin>) {
     let kinds: Vec<_> = ALL.choose_multiple(random, 3).collect();
@@ -71,7 +118,7 @@ pub fn any(random: &mut ChaCha8Rng) -> (String, Box<dyn Sin>) {
     (names.join("+"), Box::new(Mix(chosen.iter().map(|kind| (kind.start)()).collect())))
 }
 
-const ALL: [Kind; 13] = [
+const ALL: [Kind; 15] = [
     Kind { name: "two-headers", start: || Box::<TwoHeaders>::default() },
     Kind { name: "vote-for-all", start: || Box::<VoteForAll>::default() },
     Kind { name: "withhold-payload", start: || Box::<WithholdPayload>::default() },
@@ -84,6 +131,8 @@ const ALL: [Kind; 13] = [
     Kind { name: "flood", start: || Box::<Flood>::default() },
     Kind { name: "same-sequence", start: || Box::<SameSequence>::default() },
     Kind { name: "lie-in-sync", start: || Box::<LieInSync>::default() },
+    Kind { name: "two-proposals", start: || Box::<TwoProposals>::default() },
+    Kind { name: "stale", start: || Box::<Stale>::default() },
     Kind { name: "forge", start: || Box::<Forge>::default() },
 ];
 

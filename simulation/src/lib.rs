@@ -17,6 +17,7 @@ pub mod plan;
 pub mod report;
 pub mod scheme;
 pub mod sin;
+pub mod twins;
 mod world;
 
 use std::{

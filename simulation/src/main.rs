@@ -20,7 +20,12 @@ use std::{
 
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
-use kraken_simulation::{Choice, Plan, Report, run};
+use kraken_simulation::{
+    Choice, Plan, Report,
+    byzantine::{self, run_liars},
+    run,
+    twins::run_twins,
+};
 use kraken_types::genesis::Protocol;
 
 /// Simulates committees of validators, one for each seed and protocol, and looks for anything that
@@ -43,6 +48,13 @@ struct Args {
     /// Ed25519 instead of signatures that cost a hash.
     #[arg(long)]
     real_signatures: bool,
+    /// As many liars as the committee bears, of one sin or of any; not for fcfs, which bears none.
+    #[arg(long, value_name = "SIN", num_args = 0..=1, default_missing_value = ANY, conflicts_with = "twins")]
+    #[arg(value_parser = sins())]
+    sin: Option<String>,
+    /// As many validators as may be faulty have a twin, and the network is cut in ever new ways.
+    #[arg(long)]
+    twins: bool,
     /// Prints what happened in the runs that failed; in all, if there is only one seed.
     #[arg(long)]
     trace: bool,
@@ -52,6 +64,13 @@ struct Args {
     /// Threads; one for each core without it.
     #[arg(long)]
     threads: Option<usize>,
+}
+
+/// Every sin.
+const ANY: &str = "any";
+
+fn sins() -> Vec<&'static str> {
+    byzantine::all().iter().map(|kind| kind.name).chain([ANY]).collect()
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
@@ -98,7 +117,10 @@ fn main() -> ExitCode {
     // A panic is reported with its seed.
     panic::set_hook(Box::new(|_| {}));
     let started = Instant::now();
-    let names = args.protocol.map_or(Name::ALL.to_vec(), |name| vec![name]);
+    let mut names = args.protocol.map_or(Name::ALL.to_vec(), |name| vec![name]);
+    if args.twins || args.sin.is_some() {
+        names.retain(|name| *name != Name::Fcfs);
+    }
     let runs: Vec<_> = (args.first_seed..args.first_seed.saturating_add(args.seeds))
         .flat_map(|seed| names.iter().map(move |name| (seed, *name)))
         .collect();
@@ -157,7 +179,14 @@ fn run_all(args: &Args, runs: &[(u64, Name)]) -> (BTreeMap<Name, Sum>, Vec<(Name
 
 fn run_one(args: &Args, seed: u64, name: Name, is_traced: bool) -> Report {
     let choice = Choice { validators: args.validators, has_real_signatures: args.real_signatures };
-    run(&Plan::of_seed(seed, name.protocol(), choice), Vec::new(), is_traced)
+    let protocol = name.protocol();
+    if args.twins {
+        return run_twins(seed, protocol, choice, is_traced);
+    }
+    match &args.sin {
+        Some(sin) => run_liars(seed, protocol, byzantine::named(sin), choice, is_traced),
+        None => run(&Plan::of_seed(seed, protocol, choice), Vec::new(), is_traced),
+    }
 }
 
 fn bar(runs: usize) -> ProgressBar {
@@ -207,6 +236,12 @@ fn print_failure(args: &Args, name: Name, report: &Report) {
     }
     if args.real_signatures {
         again.push_str(" --real-signatures");
+    }
+    if args.twins {
+        again.push_str(" --twins");
+    }
+    if let Some(sin) = &args.sin {
+        again.push_str(&format!(" --sin {sin}"));
     }
     println!("\nseed {seed}, {}, {} validators", name.word(), report.validators);
     if let Some(violation) = &report.violation {

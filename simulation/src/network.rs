@@ -23,6 +23,8 @@ pub(crate) struct Network {
     last: BTreeMap<(NodeId, NodeId, Lane), Timestamp>,
     cuts: BTreeMap<u64, Cut>,
     cuts_made: u64,
+    /// For each node, whom it reaches; everyone without it.
+    reaches: Option<Vec<Vec<bool>>>,
     is_calm: bool,
 }
 
@@ -40,7 +42,7 @@ impl Network {
             .map(|_| millis(random.gen_range(links.latency_ms.clone())))
             .collect();
         let (last, cuts) = (BTreeMap::new(), BTreeMap::new());
-        Self { links, nodes, latency, last, cuts, cuts_made: 0, is_calm: false }
+        Self { links, nodes, latency, last, cuts, cuts_made: 0, reaches: None, is_calm: false }
     }
 
     /// When a message arrives: never, once or twice.
@@ -50,6 +52,9 @@ impl Network {
         now: Timestamp,
         (from, to, lane): (NodeId, NodeId, Lane),
     ) -> Vec<Timestamp> {
+        if self.reaches.as_ref().is_some_and(|reaches| !reaches[from.0][to.0]) {
+            return Vec::new();
+        }
         if self.cuts.values().any(|cut| cut.separates(from, to)) {
             return Vec::new();
         }
@@ -94,10 +99,16 @@ impl Network {
         self.cuts.remove(&cut);
     }
 
+    /// Fixes who reaches whom.
+    pub(crate) fn slice(&mut self, reaches: Vec<Vec<bool>>) {
+        self.reaches = Some(reaches);
+    }
+
     /// From now on everything arrives, once.
     pub(crate) fn calm(&mut self) {
         self.is_calm = true;
         self.cuts.clear();
+        self.reaches = None;
     }
 }
 

@@ -28,6 +28,8 @@ pub struct Plan {
     pub disks: Disks,
     /// What goes wrong.
     pub faults: Faults,
+    /// Who reaches whom, one slice of time after another from the start; then everyone.
+    pub slices: Vec<Slice>,
     /// What clients send.
     pub load: Load,
     /// How long things go wrong.
@@ -88,6 +90,15 @@ pub struct Links {
 pub struct Disks {
     /// How long a sync takes.
     pub sync_ms: RangeInclusive<u64>,
+}
+
+/// Who reaches whom for a while.
+#[derive(Clone, Debug)]
+pub struct Slice {
+    /// For how long.
+    pub lasts: Duration,
+    /// For each node, whom it reaches.
+    pub reaches: Vec<Vec<bool>>,
 }
 
 /// What goes wrong besides the network.
@@ -158,6 +169,7 @@ impl Plan {
             links: Links::draw(&mut random),
             disks: Disks { sync_ms: 1..=random.gen_range(1..=20) },
             faults: Faults::draw(&mut random, protocol),
+            slices: Vec::new(),
             load: Load {
                 every: millis(random.gen_range(20..=400)),
                 bytes_max: random.gen_range(16..=1_500),

@@ -133,6 +133,11 @@ impl World {
             let first = self.gap(every);
             self.agenda.after(first, Event::Fault);
         }
+        let mut begins = Duration::ZERO;
+        for (place, slice) in self.plan.slices.iter().enumerate() {
+            self.agenda.after(begins, Event::Slice(place));
+            begins += slice.lasts;
+        }
         self.agenda.after(self.plan.chaos, Event::Calm);
         self.agenda.after(Self::LOOK_EVERY, Event::Look);
         self.agenda.after(self.plan.chaos + self.plan.calm_max, Event::Deadline);
@@ -162,6 +167,7 @@ impl World {
             Event::Restart(node) => self.start(node),
             Event::Thaw(node) => self.thaw(node),
             Event::Mend(cut) => self.network.mend(cut),
+            Event::Slice(place) => self.network.slice(self.plan.slices[place].reaches.clone()),
             Event::Calm => self.calm(),
             Event::Look => self.look(),
             Event::Deadline => {

@@ -3,24 +3,33 @@
 //! Stopped by limits: each validator serves a peer so much at a time, and what it knows already
 //! costs it a look.
 
+use std::time::Duration;
+
 use bytes::Bytes;
+use kraken_consensus::hotstuff::{self, block::BlockId};
 use kraken_mempool::{primary, worker};
-use kraken_types::{Batch, BatchDigest, HeaderDigest, Round, ValidatorId};
+use kraken_types::{Batch, BatchDigest, HeaderDigest, Round, Timestamp, ValidatorId, View};
 use rand::Rng;
 
-use super::mail::{self, Content};
+use super::{
+    mail::{self, Content},
+    memory::Memory,
+};
 use crate::sin::{Lane, Letter, Sin, Surroundings};
 
 /// The sinner.
 #[derive(Debug, Default)]
 pub struct Flood {
-    /// What it heard of lately and will ask for.
-    headers: Vec<HeaderDigest>,
-    batches: Vec<BatchDigest>,
+    /// What it heard of and asks for.
+    headers: Memory<HeaderDigest>,
+    batches: Memory<BatchDigest>,
+    blocks: Memory<BlockId>,
+    /// When it asks next: two of them would answer each other with more and more.
+    next: Timestamp,
 }
 
-/// It remembers so much.
-const HEARD_MAX: usize = 64;
+/// It asks so often.
+const EVERY: Duration = Duration::from_millis(100);
 
 impl Sin for Flood {
     fn outgoing(&mut self, around: &mut Surroundings<'_>, letter: Letter) -> Vec<Letter> {
@@ -35,26 +44,31 @@ impl Sin for Flood {
         lane: Lane,
         bytes: &Bytes,
     ) -> Vec<Letter> {
+        let random = &mut *around.random;
         if let Some(primary::Message::Certificate(certificate)) = mail::primary(lane, bytes) {
-            self.headers.push(certificate.digest());
+            self.headers.keep(random, certificate.digest());
         }
         if let Some(worker::Message::Batch(bytes)) = mail::worker(lane, bytes) {
-            self.batches.push(Batch::digest_of(&bytes));
+            self.batches.keep(random, Batch::digest_of(&bytes));
         }
-        self.headers.truncate(HEARD_MAX);
-        self.batches.truncate(HEARD_MAX);
-        if around.random.gen_bool(0.9) {
+        if let Some(hotstuff::Message::Vote(vote)) = mail::hotstuff(lane, bytes) {
+            self.blocks.keep(random, vote.block.id);
+        }
+        if around.now < self.next {
             return Vec::new();
         }
+        self.next = around.now + EVERY;
         let rounds = vec![Round(0); around.identity.committee.len()];
-        [
-            Content::from(primary::Message::Want(self.headers.clone())).to(from),
-            Content::from(primary::Message::Behind(rounds)).to(from),
-            Content::from(primary::Message::Forgot).to(from),
-            Content::from(worker::Message::Want(self.batches.clone())).to(from),
-        ]
-        .into_iter()
-        .flat_map(|letter| vec![letter; 10])
-        .collect()
+        let mut contents = vec![
+            Content::from(primary::Message::Want(self.headers.all().to_vec())),
+            Content::from(primary::Message::Behind(rounds)),
+            Content::from(primary::Message::Forgot),
+            Content::from(worker::Message::Want(self.batches.all().to_vec())),
+            Content::from(hotstuff::Message::Forgot(around.now)),
+        ];
+        if let Some(block) = self.blocks.any(around.random) {
+            contents.push(hotstuff::Message::Want { block, above: View(0) }.into());
+        }
+        contents.iter().flat_map(|content| vec![content.to(from); 4]).collect()
     }
 }

@@ -3,6 +3,12 @@
 //! Stopped by checking them: weight, strangers, each signature.
 
 use bytes::Bytes;
+use kraken_consensus::hotstuff::{
+    self,
+    block::BlockRef,
+    message::Status,
+    quorum::{self, Qc, Tc, Timeout},
+};
 use kraken_mempool::primary::Message;
 use kraken_types::{
     Certificate, Header, Identity, Signature, Signers, ValidatorId, Vote,
@@ -23,6 +29,14 @@ pub struct Forge {
 impl Sin for Forge {
     fn outgoing(&mut self, around: &mut Surroundings<'_>, letter: Letter) -> Vec<Letter> {
         let to = letter.to;
+        if let Some(hotstuff::Message::Vote(vote)) = mail::hotstuff(letter.lane, &letter.bytes) {
+            let status = Status {
+                asked_at: None,
+                high_qc: qc(vote.block, around.identity),
+                high_tc: around.random.gen_bool(0.5).then(|| tc(&vote, around.identity)),
+            };
+            return vec![Content::from(hotstuff::Message::Status(Box::new(status))).to(to), letter];
+        }
         let message = mail::primary(letter.lane, &letter.bytes);
         let forged = if let Some(Message::Header(signed)) = &message {
             Message::Certificate(self.certificate(around, signed.header()))
@@ -87,4 +101,21 @@ pub fn of(header: &Header, signers: &[ValidatorId], signatures: &[Signature]) ->
     let signers: Signers = signers.iter().copied().collect();
     let bytes = codec::encode(&(header, signers, signatures));
     codec::decode(&bytes, CERTIFICATE_BYTES_MAX).expect("the parts are those of a certificate")
+}
+
+/// A certificate of a block that its author alone signed, for everyone.
+pub fn qc(block: BlockRef, identity: &Identity) -> Qc {
+    let own = quorum::Vote::sign(block, identity).into_inner().signature;
+    let signers: Signers = identity.committee.ids().collect();
+    let signatures = vec![own; signers.len()];
+    Qc { block, signers, signatures }
+}
+
+/// Proof by one validator that all gave up on the view of a vote.
+fn tc(vote: &quorum::Vote, identity: &Identity) -> Tc {
+    let high_qc = Qc::genesis(&identity.committee).into_inner();
+    let timeout = Timeout::sign(vote.block.view, high_qc.clone(), None, identity).into_inner();
+    let signers: Signers = identity.committee.ids().collect();
+    let timeouts = vec![(high_qc.block.view, timeout.signature); signers.len()];
+    Tc { view: vote.block.view, high_qc, signers, timeouts }
 }

@@ -2,25 +2,26 @@
 //!
 //! Stopped by what is signed: every digest covers chain and epoch; and by rounds, which only grow.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::sync::Arc;
 
 use bytes::Bytes;
+use kraken_consensus::hotstuff;
 use kraken_mempool::{primary, worker};
 use kraken_types::{Batch, Committee, Digest, Epoch, Header, Identity, ValidatorId, Vote};
 use rand::Rng;
 
-use super::mail::{self, Content};
+use super::{
+    mail::{self, Content},
+    memory::Memory,
+};
 use crate::sin::{Lane, Letter, Sin, Surroundings};
 
 /// The sinner.
 #[derive(Debug, Default)]
 pub struct Replay {
     /// What was said before, by whomever.
-    old: VecDeque<(Lane, Bytes)>,
+    old: Memory<(Lane, Bytes)>,
 }
-
-/// It remembers so much.
-const OLD_MAX: usize = 500;
 
 impl Sin for Replay {
     fn outgoing(&mut self, around: &mut Surroundings<'_>, letter: Letter) -> Vec<Letter> {
@@ -49,37 +50,62 @@ impl Sin for Replay {
 impl Replay {
     fn remember(&mut self, around: &mut Surroundings<'_>, lane: Lane, bytes: &Bytes) {
         if around.random.gen_bool(0.2) {
-            self.old.push_back((lane, bytes.clone()));
-        }
-        if OLD_MAX < self.old.len() {
-            self.old.pop_front();
+            self.old.keep(around.random, (lane, bytes.clone()));
         }
     }
 
     fn repeat(&self, around: &mut Surroundings<'_>) -> Option<Letter> {
         let to = mail::anyone(around.identity, around.random)?;
-        let place = around.random.gen_range(0..self.old.len().max(1));
-        let (lane, bytes) = self.old.get(place).filter(|_| around.random.gen_bool(0.3))?;
-        Some(Letter { to, lane: *lane, bytes: bytes.clone() })
+        let (lane, bytes) = self.old.any(around.random)?;
+        around.random.gen_bool(0.3).then_some(Letter { to, lane, bytes })
     }
 }
 
 /// The same message, for another chain or another epoch, in good form there.
 fn foreign(around: &mut Surroundings<'_>, letter: &Letter) -> Option<Content> {
     let elsewhere = elsewhere(around)?;
-    let (genesis, epoch) = (elsewhere.committee.genesis(), elsewhere.committee.epoch());
+    let epoch = elsewhere.committee.epoch();
     if let Some(worker::Message::Batch(bytes)) = mail::worker(letter.lane, &letter.bytes) {
         let batch = Batch { epoch, ..Batch::decode(&bytes).ok()? };
         return Some(worker::Message::Batch(batch.encode().1).into());
     }
-    let message = mail::primary(letter.lane, &letter.bytes)?;
+    match mail::primary(letter.lane, &letter.bytes) {
+        Some(message) => foreign_primary(&elsewhere, &message).map(Content::from),
+        None => foreign_hotstuff(&elsewhere, mail::hotstuff(letter.lane, &letter.bytes)?)
+            .map(Content::from),
+    }
+}
+
+fn foreign_primary(elsewhere: &Identity, message: &primary::Message) -> Option<primary::Message> {
+    let (genesis, epoch) = (elsewhere.committee.genesis(), elsewhere.committee.epoch());
     if let primary::Message::Header(signed) = message {
         let header = Header { genesis, epoch, ..signed.header().clone() };
-        return Some(primary::Message::Header(header.sign(&elsewhere).into_inner()).into());
+        return Some(primary::Message::Header(header.sign(elsewhere).into_inner()));
     }
     if let primary::Message::Vote(vote) = message {
-        let vote = Vote::sign(vote.header, &elsewhere).into_inner();
-        return Some(primary::Message::Vote(vote).into());
+        return Some(primary::Message::Vote(Vote::sign(vote.header, elsewhere).into_inner()));
+    }
+    None
+}
+
+fn foreign_hotstuff(elsewhere: &Identity, message: hotstuff::Message) -> Option<hotstuff::Message> {
+    use hotstuff::{
+        Message,
+        message::Proposal,
+        quorum::{Timeout, Vote},
+    };
+    if let Message::Proposal(honest) = message {
+        let Proposal { block, qc, tc, signature: _ } = *honest;
+        let proposal = Proposal::sign(block, qc, tc, elsewhere).into_inner();
+        return Some(Message::Proposal(Box::new(proposal)));
+    }
+    if let Message::Vote(vote) = message {
+        return Some(Message::Vote(Vote::sign(vote.block, elsewhere).into_inner()));
+    }
+    if let Message::Timeout(honest) = message {
+        let Timeout { view, high_qc, tc, .. } = *honest;
+        let timeout = Timeout::sign(view, high_qc, tc, elsewhere).into_inner();
+        return Some(Message::Timeout(Box::new(timeout)));
     }
     None
 }

@@ -1,10 +1,16 @@
 use std::collections::BTreeSet;
 
+use kraken_consensus::hotstuff::{
+    self,
+    block::{Block, BlockRef},
+    message::{Proposal, Status},
+    quorum::{self, Qc},
+};
 use kraken_mempool::{primary, worker};
 use kraken_types::{
     Batch, BatchDigest, Epoch, Header, HeaderDigest, Identity, Round, SignedHeader, Timestamp,
-    Verify, Vote, WorkerId,
-    testing::{batches, child, header, identity},
+    Verify, View, Vote, WorkerId,
+    testing::{batches, certify, child, header, identity},
 };
 use rand::SeedableRng;
 
@@ -63,8 +69,54 @@ fn own_batch() -> Content {
 }
 
 fn own_certificate() -> Content {
-    let certificate = kraken_types::testing::certify(header(0, 1), 4).into_inner();
+    let certificate = certify(header(0, 1), 4).into_inner();
     Content::from(primary::Message::Certificate(certificate))
+}
+
+/// Of view 1, with an anchor.
+fn own_proposal() -> Proposal {
+    let identity = identity(4, 0);
+    let qc = Qc::genesis(&identity.committee).into_inner();
+    let cut = Some(certify(header(1, 1), 4).into_inner());
+    let block = Block { author: identity.id, view: View(1), parent: qc.block, cut };
+    Proposal::sign(block, qc, None, &identity).into_inner()
+}
+
+fn said_by_hotstuff() -> Vec<Content> {
+    let identity = identity(4, 0);
+    let proposal = own_proposal();
+    let block = proposal.block.reference(&identity.committee);
+    let (vote, high_qc) = (quorum::Vote::sign(block, &identity), proposal.qc.clone());
+    let timeout = quorum::Timeout::sign(View(1), high_qc.clone(), None, &identity);
+    let blocks = vec![proposal.block.clone()];
+    [
+        hotstuff::Message::Proposal(Box::new(proposal)),
+        hotstuff::Message::Vote(vote.into_inner()),
+        hotstuff::Message::Timeout(Box::new(timeout.into_inner())),
+        hotstuff::Message::Status(Box::new(Status { asked_at: None, high_qc, high_tc: None })),
+        hotstuff::Message::Want { block: block.id, above: View(0) },
+        hotstuff::Message::Blocks(blocks),
+        hotstuff::Message::Forgot(Timestamp::from_millis(3)),
+    ]
+    .map(Content::from)
+    .to_vec()
+}
+
+fn of_hotstuff(letters: &[Letter]) -> Vec<hotstuff::Message> {
+    letters.iter().filter_map(|letter| mail::hotstuff(letter.lane, &letter.bytes)).collect()
+}
+
+fn proposals(letters: &[Letter]) -> Vec<Proposal> {
+    let proposal = |message| {
+        if let hotstuff::Message::Proposal(it) = message { Some(*it) } else { None }
+    };
+    of_hotstuff(letters).into_iter().filter_map(proposal).collect()
+}
+
+fn blocks_voted_for(letters: &[Letter]) -> BTreeSet<BlockRef> {
+    let block =
+        |message| if let hotstuff::Message::Vote(it) = message { Some(it.block) } else { None };
+    of_hotstuff(letters).into_iter().filter_map(block).collect()
 }
 
 fn headers(letters: &[Letter]) -> Vec<(ValidatorId, SignedHeader)> {
@@ -106,7 +158,8 @@ fn names_are_unique_and_found() {
 /// Without a message to sin on, none invents one, and none fails on anything.
 #[test]
 fn every_sin_and_every_mix_bears_every_message() {
-    let contents = [own_header(), own_batch(), own_certificate()];
+    let mut contents = vec![own_header(), own_batch(), own_certificate()];
+    contents.extend(said_by_hotstuff());
     for kind in all() {
         let mut sinner = Sinner::new(kind.name, 1);
         for content in &contents {
@@ -249,4 +302,77 @@ fn garbage_is_mostly_no_message() {
         }
     }
     assert!(10 < refused, "{refused}");
+}
+
+#[test]
+fn two_valid_proposals_of_one_view_are_shown_and_both_get_a_vote() {
+    let committee = &identity(4, 0).committee;
+    let (mut shown, mut voted) = (BTreeSet::new(), BTreeSet::new());
+    for seed in 0..10 {
+        let mut sinner = Sinner::new("two-proposals", seed);
+        let letters =
+            sinner.broadcast(&hotstuff::Message::Proposal(Box::new(own_proposal())).into());
+        let proposals = proposals(&letters);
+        assert!(proposals.iter().all(|proposal| proposal.verify(committee).is_ok()));
+        shown.extend(proposals.iter().map(|proposal| proposal.block.reference(committee)));
+        voted.extend(blocks_voted_for(&letters));
+    }
+    assert_eq!(shown.len(), 2, "with the anchor and without");
+    assert!(voted.is_subset(&shown) && !voted.is_empty());
+    assert!(shown.iter().all(|block| block.view == View(1)));
+}
+
+#[test]
+fn every_block_gets_a_vote_though_the_view_was_given_up() {
+    let mut sinner = Sinner::new("vote-for-all", 0);
+    for content in said_by_hotstuff() {
+        sinner.broadcast(&content);
+    }
+    let mut other = own_proposal();
+    other.block.cut = None;
+    for proposal in [own_proposal(), other] {
+        let block = proposal.block.reference(&identity(4, 0).committee);
+        let letters = sinner.hear(1, &hotstuff::Message::Proposal(Box::new(proposal)).into());
+        assert_eq!((letters.len(), blocks_voted_for(&letters)), (3, BTreeSet::from([block])));
+    }
+}
+
+#[test]
+fn old_anchors_are_proposed_again() {
+    let mut sinner = Sinner::new("stale", 0);
+    let old = certify(header(2, 1), 4).into_inner();
+    sinner.hear(2, &primary::Message::Certificate(old.clone()).into());
+    let sent =
+        proposals(&sinner.broadcast(&hotstuff::Message::Proposal(Box::new(own_proposal())).into()));
+    assert_eq!(sent.len(), 3);
+    assert!(sent.iter().all(|proposal| proposal.block.cut.as_ref() == Some(&old)));
+}
+
+#[test]
+fn forged_certificates_of_blocks_are_refused() {
+    let mut sinner = Sinner::new("forge", 0);
+    let vote = &said_by_hotstuff()[1];
+    let forged: Vec<_> = of_hotstuff(&sinner.broadcast(vote))
+        .into_iter()
+        .filter_map(
+            |message| if let hotstuff::Message::Status(it) = message { Some(it) } else { None },
+        )
+        .collect();
+    assert_eq!(forged.len(), 3);
+    let committee = &identity(4, 0).committee;
+    for status in forged {
+        assert!(status.high_qc.verify(committee).is_err());
+        assert!(status.high_tc.is_none_or(|tc| tc.verify(committee).is_err()));
+    }
+}
+
+#[test]
+fn nobody_knows_the_future() {
+    let mut views = BTreeSet::new();
+    for seed in 0..100 {
+        let mut sinner = Sinner::new("future", seed);
+        let letters = sinner.broadcast(&said_by_hotstuff()[1]);
+        views.extend(blocks_voted_for(&letters).into_iter().map(|block| block.view));
+    }
+    assert!(2 < views.len() && views.contains(&View(u64::MAX)), "{views:?}");
 }

@@ -1,4 +1,4 @@
-//! Shows each of its certificates to one validator only, or to everyone but late.
+//! Shows each of its certificates and proposals to one validator only, or to everyone but late.
 //!
 //! So anchors of its own come when the others just gave up waiting, and what cites them must be
 //! completed first. Stopped by P5, missing ancestors are fetched, and by the deadline of a round.
@@ -6,8 +6,9 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use bytes::Bytes;
+use kraken_consensus::hotstuff;
 use kraken_mempool::primary::Message;
-use kraken_types::{Round, Timestamp, ValidatorId};
+use kraken_types::{Round, Timestamp, ValidatorId, View};
 use rand::Rng;
 
 use super::mail;
@@ -16,10 +17,17 @@ use crate::sin::{Lane, Letter, Sin, Surroundings};
 /// The sinner.
 #[derive(Debug, Default)]
 pub struct WithholdCertificates {
-    /// What it does with its certificate of each round.
-    plans: BTreeMap<Round, Plan>,
+    /// What it does with each of them.
+    plans: BTreeMap<Thing, Plan>,
     /// Letters that are kept, by when they go.
     kept: BTreeMap<Timestamp, Vec<Letter>>,
+}
+
+/// A certificate or a proposal of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Thing {
+    Certificate(Round),
+    Proposal(View),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -36,19 +44,14 @@ impl Sin for WithholdCertificates {
         if let Some(Message::Certificates(_)) = message {
             return letters;
         }
-        if let Some(Message::Certificate(certificate)) = message
-            && certificate.header().author == around.identity.id
-        {
-            match self.plan(around, certificate.header().round) {
-                Plan::Only(friend) if friend != letter.to => return letters,
-                Plan::Late(at) if around.now < at => {
-                    self.kept.entry(at).or_default().push(letter);
-                    return letters;
-                }
-                Plan::Only(_) | Plan::Late(_) => {}
+        let plan = own_thing(around, &letter).map(|thing| self.plan(around, thing));
+        match plan {
+            Some(Plan::Only(friend)) if friend != letter.to => {}
+            Some(Plan::Late(at)) if around.now < at => {
+                self.kept.entry(at).or_default().push(letter);
             }
+            Some(Plan::Only(_) | Plan::Late(_)) | None => letters.push(letter),
         }
-        letters.push(letter);
         letters
     }
 
@@ -64,8 +67,8 @@ impl Sin for WithholdCertificates {
 }
 
 impl WithholdCertificates {
-    fn plan(&mut self, around: &mut Surroundings<'_>, round: Round) -> Plan {
-        *self.plans.entry(round).or_insert_with(|| {
+    fn plan(&mut self, around: &mut Surroundings<'_>, thing: Thing) -> Plan {
+        *self.plans.entry(thing).or_insert_with(|| {
             let friend = mail::anyone(around.identity, around.random);
             match friend.filter(|_| around.random.gen_bool(0.5)) {
                 Some(friend) => Plan::Only(friend),
@@ -84,4 +87,17 @@ impl WithholdCertificates {
         }
         letters
     }
+}
+
+fn own_thing(around: &Surroundings<'_>, letter: &Letter) -> Option<Thing> {
+    let own = around.identity.id;
+    if let Some(Message::Certificate(certificate)) = mail::primary(letter.lane, &letter.bytes) {
+        let header = certificate.header();
+        return (header.author == own).then_some(Thing::Certificate(header.round));
+    }
+    let message = mail::hotstuff(letter.lane, &letter.bytes)?;
+    if let hotstuff::Message::Proposal(proposal) = message {
+        return (proposal.block.author == own).then_some(Thing::Proposal(proposal.block.view));
+    }
+    None
 }
