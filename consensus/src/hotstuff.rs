@@ -16,7 +16,9 @@
 //!   it. One of a round not above that of the last commits nothing.
 //! - H5 With validity time-outs for its view a validator gives up as well.
 //! - H6 Time is kept only while something is undecided. Without decisions views last longer.
-//! - H7 Leaders follow from what is ordered ([`leader`](crate::leader)), eight views later.
+//! - H7 Leaders follow from what is ordered ([`leader`](crate::leader)), eight views later. A turn
+//!   is two views long, so that a leader can decide by itself: while nothing is decided nobody
+//!   learns who is dead, and the dead may have every second turn.
 //! - H8 Whatever rests on our signature is durable before it is sent: the whole state of safety,
 //!   and the block that was voted for.
 //! - H9 A validator that lost its disk asks how far the others are. Whatever it may have signed lies

@@ -199,14 +199,20 @@ impl Order {
     }
 }
 
+/// The turn that a view belongs to. A turn is two views long, as an anchor is decided by two in a
+/// row: so one honest leader suffices, whoever has the turns before and after.
+const fn turn_of(view: View) -> u64 {
+    view.0.div_ceil(2)
+}
+
 impl Leaders {
     /// How many views later the lesson of a block is in force.
     const DELAY: u64 = 8;
 
     fn of(&self, view: View) -> ValidatorId {
         match &self.former {
-            Some((until, former)) if view < *until => former.leader(view.0),
-            Some(_) | None => self.latest.leader(view.0),
+            Some((until, former)) if view < *until => former.leader(turn_of(view)),
+            Some(_) | None => self.latest.leader(turn_of(view)),
         }
     }
 

@@ -230,8 +230,9 @@ fn a_proposal_with_a_forged_anchor_gets_no_vote() {
 fn a_quorum_of_votes_opens_the_next_view_and_its_leader_proposes() {
     let anchors = line(2);
     let mut hotstuff = with_dag(2, &anchors);
-    let first = block(1, genesis(), Some(&anchors[0]));
-    let _ = hotstuff.step(at(0), proposal(&first, qc(genesis()), None));
+    let before = block(1, genesis(), None);
+    let first = block(2, name(&before), Some(&anchors[0]));
+    let _ = hotstuff.step(at(0), proposal(&first, qc(name(&before)), None));
     assert_eq!(messages(&hotstuff.step(at(0), vote(0, name(&first)))), Vec::<&Message>::new());
     let twice = hotstuff.step(at(0), vote(0, name(&first)));
     assert!(messages(&twice).is_empty(), "one voice counts once");
@@ -239,7 +240,7 @@ fn a_quorum_of_votes_opens_the_next_view_and_its_leader_proposes() {
     let proposed = messages(&effects).into_iter().find_map(|message| {
         if let Message::Proposal(proposal) = message { Some(&proposal.block) } else { None }
     });
-    let expected = block(2, name(&first), Some(&anchors[1]));
+    let expected = block(3, name(&first), Some(&anchors[1]));
     assert_eq!(proposed, Some(&expected));
     assert_eq!(votes(&effects), [name(&expected)], "a leader votes for its own block");
 }
@@ -252,13 +253,11 @@ fn a_leader_waits_for_something_to_order_and_helps_to_decide_on_the_last() {
     let first = block(1, genesis(), Some(&anchors[0]));
     assert_eq!(votes(&effects), [name(&first)], "at once");
 
-    let mut next = with_dag(2, &anchors);
-    let _ = next.step(at(0), proposal(&first, qc(genesis()), None));
-    let effects = next.step(at(0), status(0, qc(name(&first)), None));
+    let effects = leader.step(at(0), status(0, qc(name(&first)), None));
     let second = block(2, name(&first), None);
     assert_eq!(votes(&effects), [name(&second)], "nothing newer, but block 1 is undecided");
 
-    let mut last = with_dag(3, &anchors);
+    let mut last = with_dag(2, &anchors);
     let _ = last.step(at(0), proposal(&first, qc(genesis()), None));
     let _ = last.step(at(0), proposal(&second, qc(name(&first)), None));
     let effects = last.step(at(0), status(0, qc(name(&second)), None));
@@ -312,7 +311,7 @@ fn gives_up_with_validity_and_leaves_with_a_quorum() {
 
 #[test]
 fn a_timeout_of_a_later_view_brings_there_whoever_hears_it() {
-    let mut hotstuff = started(2);
+    let mut hotstuff = started(3);
     let proof = tc(5, &qc(genesis()));
     let ahead = Timeout::sign(View(6), qc(genesis()), Some(proof), &identity(4, 0)).into_inner();
     assert_eq!(hotstuff.step(at(0), said(0, Message::Timeout(Box::new(ahead)))), []);
@@ -448,7 +447,7 @@ fn a_lost_disk_keeps_silent_until_a_quorum_told_how_far_it_is() {
         let status = Status { asked_at: Some(asked_at), high_qc, high_tc: None };
         said(from, Message::Status(Box::new(status)))
     };
-    let blocks = chain(&[1, 2, 3, 4, 5], &line(5));
+    let blocks = chain(&[1, 2, 3, 4, 5, 6, 7], &line(7));
     let _ = hotstuff.step(at(8), answer(0, at(7), qc(genesis())));
     let _ = hotstuff.step(at(8), answer(0, at(7), qc(genesis())));
     let _ = hotstuff.step(at(8), answer(1, at(6), qc(genesis())));
@@ -467,10 +466,11 @@ fn a_lost_disk_keeps_silent_until_a_quorum_told_how_far_it_is() {
     assert_eq!(records(&effects).len(), 1);
     let fourth = proposal(&blocks[3], qc(name(&blocks[2])), None);
     let Input::Message { from, message } = fourth else { panic!("a message") };
-    // View 4 is led by validator 0; view 3, our own, is the current one.
+    // View 3 is the current one.
     let effects = hotstuff.step(at(108), Input::Message { from, message });
     assert_eq!(votes(&effects), [], "within a view of the highest answer");
-    assert_eq!(vote_for(&mut hotstuff, &blocks[4], &blocks[3]), [name(&blocks[4])]);
+    // Views 5 and 6 are our own.
+    assert_eq!(vote_for(&mut hotstuff, &blocks[6], &blocks[5]), [name(&blocks[6])]);
 }
 
 #[test]
@@ -495,18 +495,25 @@ fn a_lone_validator_orders_at_once_and_alone() {
 fn leaders_that_bring_nothing_lose_their_turns_eight_views_later() {
     let anchors = line(12);
     let mut hotstuff = with_dag(3, &anchors);
-    // Views 2 and 6 and so on bring nothing.
-    let views: Vec<u64> = (1..).filter(|view| view % 4 != 2).take(12).collect();
+    // Views 3 and 4, 11 and 12 and so on bring nothing.
+    let views: Vec<u64> = (1..).filter(|view: &u64| view.div_ceil(2) % 4 != 2).take(12).collect();
     let blocks = chain(&views, &anchors);
-    assert_eq!(hotstuff.order.leader(View(18)), ValidatorId(2));
+    assert_eq!(hotstuff.order.leader(View(19)), ValidatorId(2));
     let ordered = commits(&certified(&mut hotstuff, &blocks));
     assert_eq!(ordered.last(), Some(&11));
     let tenth = blocks[9].view.0;
     let leaders = |hotstuff: &HotStuff, from: u64| {
-        let views = (from..from + 4).map(View);
+        let views = (from..from + 8).map(View);
         views.map(|view| hotstuff.order.leader(view)).collect::<Signers>()
     };
     assert!(leaders(&hotstuff, tenth + 4).contains(ValidatorId(2)), "in flight");
     assert!(!leaders(&hotstuff, tenth + 8).contains(ValidatorId(2)));
     assert_eq!(hotstuff.order.decided(), Round(11));
+}
+
+#[test]
+fn a_turn_is_two_views_long_so_that_one_leader_can_decide() {
+    let hotstuff = started(0);
+    let leaders: Vec<_> = (1..=8).map(|view| hotstuff.order.leader(View(view)).0).collect();
+    assert_eq!(leaders, [1, 1, 2, 2, 3, 3, 0, 0]);
 }

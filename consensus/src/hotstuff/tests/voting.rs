@@ -202,16 +202,16 @@ fn faults_of_what_gives_up_are_named() {
 fn faults_of_proposals_are_named() {
     let (chain, committee): (_, Committee) = (chain(), committee(4));
     let sign = |view, parent, of: BlockRef, tc| {
-        Proposal::sign(block(view, parent, None), qc(of), tc, &identity(4, 2)).into_inner()
+        Proposal::sign(block(view, parent, None), qc(of), tc, &identity(4, 1)).into_inner()
     };
     let verify = |proposal: Proposal| proposal.verify(&committee);
     assert_eq!(verify(sign(2, chain[1], chain[1], None)), Ok(()));
     assert_eq!(verify(sign(2, chain[1], genesis(), None)), Err(Fault::NotTheParent));
     let backwards = Fault::BadHighQc { view: View(2), high_qc: View(3) };
     assert_eq!(verify(sign(2, chain[3], chain[3], None)), Err(backwards));
-    let gap = Fault::Unjustified { view: View(6) };
-    assert_eq!(verify(sign(6, chain[1], chain[1], None)), Err(gap));
-    assert_eq!(verify(sign(6, chain[1], chain[1], Some(tc(5, &qc(chain[1]))))), Ok(()));
-    let others = Fault::BadSignature { id: ValidatorId(3) };
+    let gap = Fault::Unjustified { view: View(10) };
+    assert_eq!(verify(sign(10, chain[1], chain[1], None)), Err(gap));
+    assert_eq!(verify(sign(10, chain[1], chain[1], Some(tc(9, &qc(chain[1]))))), Ok(()));
+    let others = Fault::BadSignature { id: ValidatorId(2) };
     assert_eq!(verify(sign(3, chain[2], chain[2], None)), Err(others));
 }
