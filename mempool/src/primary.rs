@@ -7,7 +7,8 @@
 //!   there is one. Its time is never earlier than theirs or that of our header before.
 //! - P2 The next round is entered with a quorum of certificates of this one, and a reason: payload
 //!   of ours that waits, payload anywhere that is not ordered, a wish ([`Input::Propose`]) until an
-//!   anchor above our next header is ordered, or somebody who entered the round and needs company.
+//!   anchor above our next header is ordered, or somebody who entered the round and needs company,
+//!   or lost its disk and needs some rounds to pass.
 //!   It is entered at once if there is payload enough, else after a delay; and not before what the
 //!   ordering protocol awaits and our own certificate, unless the round's deadline has come. Where
 //!   others have made a quorum of a higher round, the rounds between are skipped. While the order

@@ -4,78 +4,77 @@ use std::{collections::BTreeMap, time::Duration};
 
 use kraken_types::{Certificate, Identity, Round, Stake, Timestamp, ValidatorId, Verify};
 
-use super::{AHEAD_MAX, Message, Output, Primary, Record, retry::Retry};
+use super::{Message, Output, Primary, Record, retry::Retry};
+
+/// What we signed before the loss can be this far above the highest certificate that a quorum of
+/// others show; one round more than need be.
+///
+/// If we signed a header of round r, or a vote for one, we had accepted its parents of round r - 1.
+/// Each of them has the votes of a quorum, and each voter had accepted certificates of round r - 2
+/// before, durably. Any quorum of others shares an honest validator with those voters.
+const REACH: u64 = 3;
 
 /// Until when nothing is signed.
 ///
-/// Whatever we signed before the loss was in a round whose parents a quorum had voted for, and of
-/// any quorum of others one at least is honest and was among those voters; it accepted a
-/// certificate at most two rounds below. So nothing of ours can be further than three rounds above
-/// the highest certificate that a quorum of others show. They show the certificate itself, because
-/// a made-up number could silence us for ever.
+/// The others show a certificate instead of naming a round, because a made-up number could silence
+/// us for ever. They make rounds until we may speak, also if there is no other reason: a silent
+/// validator is as good as a faulty one.
 #[derive(Debug, Default)]
 pub(super) struct Amnesia {
     silent: Round,
-    asking: Option<Asking>,
-}
-
-#[derive(Debug)]
-struct Asking {
-    /// The highest round of each that answered.
-    answers: BTreeMap<ValidatorId, Round>,
-    retry: Retry,
+    /// The highest round of each that answered; `None` once enough have.
+    answers: Option<BTreeMap<ValidatorId, Round>>,
+    /// When to ask again; `None` once we may speak.
+    retry: Option<Retry>,
 }
 
 impl Amnesia {
     /// Nothing is signed up to this round.
     pub(super) fn silent(&self) -> Round {
-        if self.asking.is_some() { FOR_EVER } else { self.silent }
+        self.silent
     }
 
     /// Goes on as the newest record says.
     pub(super) fn resume(&mut self, now: Timestamp, silent: Round, retry_after: Duration) {
-        if silent == FOR_EVER {
-            let retry = Retry::at_once(now, retry_after);
-            self.asking = Some(Asking { answers: BTreeMap::new(), retry });
-        } else {
-            self.silent = silent;
-            self.asking = None;
-        }
+        self.silent = silent;
+        self.answers = (silent == FOR_EVER).then(BTreeMap::new);
+        self.retry = Some(Retry::at_once(now, retry_after));
     }
 
     /// When to ask again.
     pub(super) fn wake_at(&self) -> Option<Timestamp> {
-        self.asking.as_ref().map(|asking| asking.retry.at())
+        self.retry.map(|retry| retry.at())
     }
 
     /// Whether an answer of this validator is missing.
     fn is_asking(&self, id: ValidatorId) -> bool {
-        self.asking.as_ref().is_some_and(|asking| !asking.answers.contains_key(&id))
+        self.answers.as_ref().is_some_and(|answers| !answers.contains_key(&id))
     }
 
-    /// Whom to ask now.
-    fn ask(&mut self, now: Timestamp, identity: &Identity) -> Vec<ValidatorId> {
-        let Some(asking) = &mut self.asking else { return Vec::new() };
-        if !asking.retry.is_due(now) {
+    /// Whom to ask now: those that did not answer, then everyone until they have made the rounds
+    /// that we need.
+    fn ask(&mut self, now: Timestamp, quorum: Round, identity: &Identity) -> Vec<ValidatorId> {
+        self.retry = self.retry.filter(|_| quorum < self.silent);
+        if !self.retry.as_mut().is_some_and(|retry| retry.is_due(now)) {
             return Vec::new();
         }
-        identity.peers().filter(|peer| !asking.answers.contains_key(peer)).collect()
+        identity.peers().filter(|peer| self.answers.is_none() || self.is_asking(*peer)).collect()
     }
 
     /// Counts an answer; the round up to which to be silent, once enough have answered.
     fn answer(&mut self, from: ValidatorId, reached: Round, identity: &Identity) -> Option<Round> {
-        let asking = self.asking.as_mut()?;
-        asking.answers.insert(from, reached);
+        let answers = self.answers.as_mut()?;
+        answers.insert(from, reached);
         let committee = &identity.committee;
-        let heard: Stake = asking.answers.keys().map(|id| committee.stake(*id)).sum();
+        let heard: Stake = answers.keys().map(|id| committee.stake(*id)).sum();
         // In a committee of three or less no quorum is left without us: then everyone must answer.
         let others = committee.total() - committee.stake(identity.id);
         if heard < committee.quorum().min(others) {
             return None;
         }
-        let highest = asking.answers.values().copied().max().unwrap_or_default();
-        self.silent = highest.ahead(3 + AHEAD_MAX);
-        self.asking = None;
+        let highest = answers.values().copied().max().unwrap_or_default();
+        self.silent = highest.ahead(REACH);
+        self.answers = None;
         Some(self.silent)
     }
 }
@@ -95,20 +94,22 @@ impl Primary {
         self.proposer.round = FOR_EVER;
     }
 
-    /// Asks those that have not answered.
+    /// Asks the others while we are silent.
     pub(super) fn remember(&mut self, now: Timestamp) {
-        for to in self.amnesia.ask(now, &self.config.identity) {
+        for to in self.amnesia.ask(now, self.dag.quorum(), &self.config.identity) {
             self.outputs.push(Output::Send { to, message: Message::Forgot });
         }
     }
 
-    /// Another validator lost its disk. We answer unless we do not remember ourselves.
+    /// Another validator lost its disk. We answer unless we do not remember ourselves, and make the
+    /// rounds that it must let pass.
     pub(super) fn hear_forgot(&mut self, now: Timestamp, from: ValidatorId) {
         let (silent, top) = (self.amnesia.silent(), self.dag.top());
         let remembers = silent == Round(0) || silent < top;
         if !remembers || !self.may_have_one(now, from) {
             return;
         }
+        self.proposer.accompany(top.ahead(REACH));
         let highest = self.dag.round(top).next().map(|highest| Certificate::clone(highest));
         self.outputs.push(Output::Send { to: from, message: Message::Reached(highest) });
     }

@@ -22,6 +22,8 @@ pub(super) struct Proposer {
     pub(super) since: Timestamp,
     wish: Option<Wish>,
     attachment: Bytes,
+    /// Somebody that lost its disk needs rounds up to here.
+    company: Round,
     /// What to wait for, for rounds that are not left yet.
     holds: BTreeMap<Round, Awaited>,
 }
@@ -51,6 +53,11 @@ impl Proposer {
         let round = self.wish.and_then(|wish| wish.round);
         let close_block = close_block || self.wish.is_some_and(|wish| wish.close_block);
         self.wish = Some(Wish { close_block, round });
+    }
+
+    /// Somebody that lost its disk needs rounds up to this one.
+    pub(super) fn accompany(&mut self, round: Round) {
+        self.company = self.company.max(round);
     }
 
     /// What the ordering protocol awaits in a round.
@@ -147,7 +154,7 @@ impl Primary {
         }
         // Alone, a header would be the reason of the next one for ever.
         let is_due = !self.config.identity.is_alone() && self.dag.is_due();
-        is_due || self.dag.quorum() < self.dag.top()
+        is_due || self.dag.quorum() < self.dag.top().max(self.proposer.company)
     }
 
     /// Whether our own header of this round may still be certified.

@@ -33,14 +33,14 @@ fn nothing_is_signed_up_to_a_round_that_we_cannot_have_reached() {
     let _ = one.hear(1, reached(2));
     let _ = one.hear(2, reached(4));
     let outputs = one.hear(3, Message::Reached(None));
-    assert_eq!(records(&outputs), [Record::Silent(Round(57))]);
+    assert_eq!(records(&outputs), [Record::Silent(Round(7))]);
 
-    let rounds = one.rounds(56);
-    assert!(votes_for(&one.ask(&child(1, 57, &rounds[56])), 1).is_empty());
+    let rounds = one.rounds(6);
+    assert!(votes_for(&one.ask(&child(1, 7, &rounds[6])), 1).is_empty());
     assert!(proposed(&one.wait(60_000)).is_empty());
-    let last = one.round(57, &[1, 2, 3], &rounds[56]);
-    assert_eq!(rounds_of(&proposed(&one.wait(60_000))), [Round(58)]);
-    assert_eq!(votes_for(&one.ask(&child(1, 58, &last)), 1).len(), 1);
+    let last = one.round(7, &[1, 2, 3], &rounds[6]);
+    assert_eq!(rounds_of(&proposed(&one.wait(60_000))), [Round(8)]);
+    assert_eq!(votes_for(&one.ask(&child(1, 8, &last)), 1).len(), 1);
 }
 
 #[test]
@@ -62,7 +62,7 @@ fn an_answer_needs_its_proof() {
     let lie = super::altered(&far);
     assert!(records(&one.hear(1, Message::Reached(Some(lie)))).is_empty());
     let outputs = one.hear(1, reached(2));
-    assert_eq!(records(&outputs), [Record::Silent(Round(55))], "the first answer of each counts");
+    assert_eq!(records(&outputs), [Record::Silent(Round(5))], "the first answer of each counts");
     assert!(records(&one.hear(1, reached(9))).is_empty(), "nobody asks any more");
 }
 
@@ -74,7 +74,7 @@ fn a_crash_in_between_does_not_end_the_silence() {
     assert!(sent(&outputs, 1).contains(&Message::Forgot));
     assert!(votes_for(&one.ask(&header(1, 1)), 1).is_empty());
 
-    let log = vec![Record::Silent(Round(u64::MAX)), Record::Silent(Round(53))];
+    let log = vec![Record::Silent(Round(u64::MAX)), Record::Silent(Round(3))];
     let mut one = One::recovered(log);
     let _ = one.seal(batch(0));
     assert!(votes_for(&one.ask(&header(1, 1)), 1).is_empty());
@@ -100,9 +100,29 @@ fn who_does_not_remember_answers_nothing() {
 }
 
 #[test]
+fn the_others_make_the_rounds_that_must_pass_and_are_asked_for_them_again() {
+    let mut one = One::new();
+    let mut parents = one.rounds(4)[4].clone();
+    let _ = one.hear(2, Message::Forgot);
+    for round in 5..8 {
+        let own = proposed(&one.wait(500));
+        assert_eq!(rounds_of(&own), [Round(round)]);
+        parents = one.round(round, &[1, 2, 3], &parents);
+    }
+    assert!(proposed(&one.wait(60_000)).is_empty());
+
+    let mut one = forgetful();
+    (1..4).for_each(|peer| drop(one.hear(peer, Message::Reached(None))));
+    let asks = |one: &mut One| sent(&one.wait(60_000), 1).contains(&Message::Forgot);
+    assert!(asks(&mut one));
+    let _ = one.rounds(3);
+    assert!(!asks(&mut one), "they are made");
+}
+
+#[test]
 fn in_a_committee_of_two_the_other_one_must_answer() {
     let mut one = One::unborn(2);
     let _ = one.step(Input::Forgotten);
     let outputs = one.hear(1, Message::Reached(None));
-    assert_eq!(records(&outputs), [Record::Silent(Round(53))]);
+    assert_eq!(records(&outputs), [Record::Silent(Round(3))]);
 }
