@@ -18,6 +18,7 @@
 //! - W7 After a restart everything that is stored is reported again at the first tick, except what
 //!   [`Input::Ordered`] names before. Own batches gather their quorum anew.
 //! - W8 What is executed is released.
+//! - W9 Who lost its disk numbers its batches on from its clock, far behind whatever it made before.
 //!
 //! Acknowledgements are not signed and prove nothing to others; certificates do. A liar that
 //! acknowledges what it does not hold only makes a header go out that gets its votes later.
@@ -120,6 +121,9 @@ pub enum Input {
     /// First input after a start: the batches on disk that are not released, oldest first. The
     /// newest own batch is always there.
     Recovered(Vec<Held>),
+    /// First input instead of the above when the disk was lost: nobody here knows which places in
+    /// our order are taken. The clock must be later than at our last batch.
+    Forgotten,
     /// The gateway admitted a transaction, of at most [`codec::TRANSACTION_BYTES_MAX`]: no peer
     /// would take a batch with a larger one.
     Transaction(Bytes),
@@ -213,7 +217,8 @@ impl Message {
 }
 
 impl Worker {
-    /// Starts with nothing; feed [`Input::Recovered`] next.
+    /// Starts with nothing; feed [`Input::Recovered`] next, or
+    /// [`Input::Forgotten`].
     pub fn new(config: Config) -> Self {
         let (identity, retry_after) = (&config.identity, config.retry_after);
         let per_peer = config.requests_per_peer_max;
@@ -241,6 +246,7 @@ impl Worker {
     pub fn step(&mut self, now: Timestamp, input: Input) -> Vec<Output> {
         let mut outputs = match input {
             Input::Recovered(held) => self.recover(now, held),
+            Input::Forgotten => self.forget(now),
             Input::Transaction(transaction) => {
                 self.pack(now, packer::Input::Transaction(transaction))
             }
@@ -277,6 +283,12 @@ impl Worker {
         if !self.unreported.is_empty() {
             self.tick_at = Some(now);
         }
+        Vec::new()
+    }
+
+    /// Rule W9. A worker makes less than a thousand batches in a millisecond.
+    fn forget(&mut self, now: Timestamp) -> Vec<Output> {
+        self.skip_to(now.millis().saturating_mul(1_000));
         Vec::new()
     }
 

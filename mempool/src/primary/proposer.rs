@@ -134,7 +134,10 @@ impl Primary {
     fn opens_at(&self, quorum: Round) -> Timestamp {
         let Self { config, proposer, .. } = self;
         if config.identity.is_alone() {
-            return Timestamp::ZERO;
+            // What is due is ordered before long, unless the protocol needs another round for it.
+            let is_prompt = self.has_own_reason();
+            let due = proposer.since + config.header_delay_max;
+            return if is_prompt { Timestamp::ZERO } else { due };
         }
         // What lies `gc_depth` below the next anchor is not ordered but proposed again: while the
         // order lags that far behind, more rounds do harm.
@@ -149,12 +152,14 @@ impl Primary {
 
     /// Without one of these reasons nobody makes headers: the committee is quiet.
     fn has_reason(&self) -> bool {
-        if 0 < self.payload.pending() || self.proposer.wish.is_some() {
-            return true;
-        }
-        // Alone, a header would be the reason of the next one for ever.
-        let is_due = !self.config.identity.is_alone() && self.dag.is_due();
-        is_due || self.dag.quorum() < self.dag.top().max(self.proposer.company)
+        self.has_own_reason()
+            || self.dag.is_due()
+            || self.dag.quorum() < self.dag.top().max(self.proposer.company)
+    }
+
+    /// Whether there is something to put into a header, or a wish for one.
+    fn has_own_reason(&self) -> bool {
+        0 < self.payload.pending() || self.proposer.wish.is_some()
     }
 
     /// Whether our own header of this round may still be certified.

@@ -19,6 +19,8 @@ fn a_header_is_durable_before_it_is_certified() {
         Output::Persist(Record::Proposed(header)),
         Output::Persist(Record::Accepted(_)),
         Output::Certified(certificate),
+        // Should the protocol need another round to order this.
+        Output::WakeAt(_),
     ] = outputs.as_slice()
     else {
         panic!("{outputs:?}");
@@ -37,7 +39,8 @@ fn each_header_names_the_one_before() {
     assert_eq!(header.parents, certified(&first));
     assert_eq!(header.round, Round(2));
     assert!(header.close_block && header.batches.is_empty());
-    assert!(one.wait(60_000).is_empty(), "a wish is fulfilled once");
+    let [next] = proposed(&one.wait(60_000)).try_into().expect("the first is not ordered yet");
+    assert!(!next.close_block, "a wish is fulfilled once");
 }
 
 #[test]

@@ -120,6 +120,13 @@ fn after_a_restart_a_lone_validator_seals_what_is_not_ordered() {
 }
 
 #[test]
+fn who_lost_its_disk_seals_at_places_that_cannot_be_taken() {
+    let mut worker = worker(4, 0);
+    let _ = worker.step(at(7_000), Input::Forgotten);
+    assert_eq!(make(&mut worker, 7_000, 5).0.sequence, 7_000_001);
+}
+
+#[test]
 fn no_place_is_used_twice_even_if_the_disk_was_lost() {
     let mut worker = worker(4, 0);
     let _ = worker.step(at(0), Input::Recovered(vec![]));
