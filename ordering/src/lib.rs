@@ -169,6 +169,11 @@ impl Ordering {
     pub fn primary(&self) -> &Primary {
         &self.primary
     }
+
+    /// How much is remembered of what others said.
+    pub fn size(&self) -> usize {
+        self.primary.size() + self.protocol.size()
+    }
 }
 
 /// Whom an input is for.

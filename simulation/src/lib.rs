@@ -57,6 +57,7 @@ pub fn run(plan: &Plan, sins: Vec<(ValidatorId, Box<dyn Sin>)>, is_traced: bool)
         virtual_time: Duration::ZERO,
         commits: 0,
         transactions: 0,
+        progress: Vec::new(),
         hash: Digest::default(),
         trace: Vec::new(),
         violation: Some(Violation {

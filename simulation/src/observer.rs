@@ -5,19 +5,23 @@ mod order;
 mod payload;
 mod signing;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use bytes::Bytes;
 use kraken_consensus as consensus;
 use kraken_mempool::{primary, worker};
 use kraken_ordering::{Entry, Message};
 use kraken_types::{
-    BatchRef, Certificate, Commit, Committee, HeaderDigest, Timestamp, ValidatorId,
+    BatchRef, Certificate, Commit, Committee, HeaderDigest, Round, Timestamp, ValidatorId,
     genesis::Protocol,
 };
 
 use crate::{
-    node::Node,
+    node::{Node, State},
     plan::Plan,
     report::{Invariant, Violation},
     sin::Lane,
@@ -37,6 +41,8 @@ pub(crate) struct Observer {
     payload: Payload,
     signing: Signing,
     certificates: BTreeMap<HeaderDigest, Certificate>,
+    /// The round of the last commit when all was well.
+    settled: Option<Round>,
     violation: Option<Violation>,
 }
 
@@ -56,6 +62,7 @@ impl Observer {
             payload: Payload::default(),
             signing: Signing::default(),
             certificates: BTreeMap::new(),
+            settled: None,
             violation: None,
         }
     }
@@ -96,6 +103,30 @@ impl Observer {
     /// How many transactions were ordered.
     pub(crate) fn transactions(&self) -> u64 {
         self.payload.executed()
+    }
+
+    /// How many headers honest validators made.
+    pub(crate) fn headers(&self) -> usize {
+        self.signing.proposed()
+    }
+
+    /// What machines remember of what others said depends on the settings, not on how long they
+    /// run.
+    pub(crate) fn measure(&mut self, plan: &Plan, nodes: &[Node]) {
+        let settings = &plan.settings;
+        let rounds = settings.gc_depth + settings.serve_depth + 100;
+        for node in nodes.iter().filter(|node| node.is_honest && node.state == State::Up) {
+            // Of each round a header, a vote and a certificate of each validator, and of HotStuff a
+            // thousand views; of each batch that is not released a few words.
+            let of_rounds = 6 * rounds * plan.stakes.len() as u64 + 4_096;
+            let most = of_rounds + 4 * node.held.len() as u64;
+            let size = node.worker.size() as u64 + node.ordering.size() as u64;
+            if most < size {
+                let what = format!("{} remembers {size} things, more than {most}", node.id);
+                self.violated(Invariant::BoundedMemory, what);
+                return;
+            }
+        }
     }
 
     /// The payload of a commit; none if there is no such commit.
@@ -255,15 +286,45 @@ impl Observer {
         }
     }
 
-    /// Computes the order anew, by other code, from the certificates and the anchors.
-    pub(crate) fn recompute_order(&mut self) {
-        let verdict = order::recompute(
-            self.order.chain(),
-            &self.certificates,
-            &self.committee,
-            self.gc_depth,
-            self.protocol,
-        );
+    /// From now on everyone's work must get into the order.
+    pub(crate) fn settled(&mut self) {
+        let round = self.order.chain().last().map_or(Round(0), |commit| commit.round);
+        self.settled.get_or_insert(round);
+    }
+
+    /// Computes the order anew, by other code, from the certificates and the anchors; and looks
+    /// whether those who are present got their share.
+    pub(crate) fn recompute_order(&mut self, present: &BTreeSet<ValidatorId>) {
+        let rules = order::Rules {
+            committee: &self.committee,
+            gc_depth: self.gc_depth,
+            protocol: self.protocol,
+        };
+        let verdict = order::recompute(self.order.chain(), &self.certificates, &rules)
+            .and_then(|ordered| self.shared(&ordered, present));
         self.judge(verdict);
+    }
+
+    /// Chain quality: of many rounds, some work of everyone who is present is in the order.
+    fn shared(
+        &self,
+        ordered: &BTreeSet<(ValidatorId, Round)>,
+        present: &BTreeSet<ValidatorId>,
+    ) -> Verdict {
+        const ROUNDS: u64 = 40;
+        let Some(settled) = self.settled else { return Ok(()) };
+        let last = self.order.chain().last().map_or(Round(0), |commit| commit.round);
+        if last < settled.ahead(ROUNDS) {
+            return Ok(());
+        }
+        for id in present {
+            let mut own = ordered.range((*id, settled)..=(*id, last));
+            if own.next().is_none() {
+                let (from, to) = (settled.0, last.0);
+                let what = format!("nothing of {id} is ordered in rounds {from} to {to}");
+                return Err((Invariant::ChainQuality, what));
+            }
+        }
+        Ok(())
     }
 }

@@ -160,7 +160,7 @@ impl Plan {
         let drawn = *[1, 4, 4, 4, 4, 7, 7, 10].choose(&mut random).unwrap_or(&4);
         let validators = choice.validators.unwrap_or(drawn);
         let stakes = draw_stakes(&mut random, validators);
-        Self {
+        let plan = Self {
             seed,
             protocol,
             stakes,
@@ -173,11 +173,21 @@ impl Plan {
             load: Load {
                 every: millis(random.gen_range(20..=400)),
                 bytes_max: random.gen_range(16..=1_500),
-                into_calm: millis(2_000),
+                into_calm: millis(4_000),
             },
             chaos: millis(random.gen_range(4_000..=15_000)),
             calm_max: millis(120_000),
+        };
+        plan.serving_little(&mut random)
+    }
+
+    /// Where nobody is away, nobody needs to catch up.
+    fn serving_little(mut self, random: &mut ChaCha8Rng) -> Self {
+        let serve_depth = random.gen_range(50..=100);
+        if self.faults.every.is_none() {
+            self.settings.serve_depth = serve_depth;
         }
+        self
     }
 
     /// The most weight that may be faulty: less than a third.

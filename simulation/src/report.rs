@@ -21,6 +21,8 @@ pub struct Report {
     pub commits: u64,
     /// So many transactions were executed.
     pub transactions: u64,
+    /// How many commits there were after the first second, the next, and so on.
+    pub progress: Vec<u64>,
     /// Of everything that happened: equal for equal runs.
     pub hash: Digest,
     /// What happened, if that was asked for.
@@ -73,6 +75,8 @@ pub enum Invariant {
     ChainQuality,
     /// What an honest validator sends or stores can be read.
     Decoding,
+    /// A committee with nothing to do makes no headers.
+    Quiet,
     /// The code under test does not panic.
     NoPanic,
     /// Nobody is busy without an end.

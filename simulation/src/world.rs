@@ -49,13 +49,30 @@ pub struct World {
     released: u64,
     /// How many commits all must have executed, once it is known.
     goal: Option<u64>,
-    is_done: bool,
+    /// Since when everything is done.
+    done_at: Option<Timestamp>,
+    /// How many headers there were when everybody should have fallen silent.
+    headers: Option<usize>,
+    is_over: bool,
     events: u64,
+    /// Of them, in the millisecond that goes on.
+    at_once: u64,
+    /// How many commits there were, each second.
+    progress: Vec<u64>,
 }
 
 impl World {
     /// Where virtual time begins.
     const DAWN: Timestamp = Timestamp::from_millis(1_000_000);
+
+    /// More events than this in one millisecond are a loop.
+    const AT_ONCE_MAX: u64 = 100_000;
+
+    /// How long after the last fault everyone's work gets into the order.
+    const SETTLING: Duration = millis(1_000);
+
+    /// How long after the last work everybody has fallen silent, and how long that is looked at.
+    const SILENCE: Duration = millis(10_000);
 
     /// How often somebody looks whether everything is done.
     const LOOK_EVERY: Duration = millis(100);
@@ -96,8 +113,12 @@ impl World {
             submitted: 0,
             released: 0,
             goal: None,
-            is_done: false,
+            done_at: None,
+            headers: None,
+            is_over: false,
             events: 0,
+            at_once: 0,
+            progress: Vec::new(),
         }
     }
 
@@ -111,14 +132,22 @@ impl World {
     /// Lets time pass until everything is done, or something that must not be.
     pub fn run(mut self) -> Report {
         self.begin();
-        while !self.is_done && self.observer.violation().is_none() {
+        while !self.is_over && self.observer.violation().is_none() {
+            let before = self.agenda.now();
             let Some(event) = self.agenda.next() else { break };
             self.events += 1;
+            self.at_once = if before == self.agenda.now() { self.at_once + 1 } else { 0 };
             self.observer.at(self.agenda.now());
             self.happen(event);
+            if Self::AT_ONCE_MAX < self.at_once {
+                let what = "time stands still".to_owned();
+                self.observer.violated(Invariant::NoLivelock, what);
+            }
         }
         if self.observer.violation().is_none() {
-            self.observer.recompute_order();
+            let present: Vec<_> = self.nodes.iter().filter(|node| self.is_present(node)).collect();
+            let present = present.into_iter().map(|node| node.identity.id).collect();
+            self.observer.recompute_order(&present);
         }
         self.report()
     }
@@ -280,6 +309,14 @@ impl World {
     /// Releases what nobody needs, and ends the run when there is nothing to wait for.
     fn look(&mut self) {
         self.agenda.after(Self::LOOK_EVERY, Event::Look);
+        let second = self.agenda.now().since(Self::DAWN).as_secs();
+        if self.progress.len() as u64 <= second {
+            self.progress.push(self.observer.commits());
+        }
+        self.observer.measure(&self.plan, &self.nodes);
+        if self.plan.chaos + Self::SETTLING < self.agenda.now().since(Self::DAWN) {
+            self.observer.settled();
+        }
         if self.plan.settings.forgets && !self.plan.has(Fault::Amnesia) {
             self.forget();
         }
@@ -291,7 +328,26 @@ impl World {
             self.goal = Some(self.observer.commits());
         }
         let least = self.living().map(|node| node.executor.executed).min().unwrap_or(0);
-        self.is_done = self.goal.is_some_and(|goal| goal <= least);
+        if self.goal.is_some_and(|goal| goal <= least) {
+            self.listen();
+        }
+    }
+
+    /// A committee with nothing to do is quiet: nobody makes headers any more. Ends the run.
+    fn listen(&mut self) {
+        let now = self.agenda.now();
+        let done_at = *self.done_at.get_or_insert(now);
+        let headers = self.observer.headers();
+        match self.headers {
+            _ if self.nodes.iter().any(|node| !node.is_honest) => self.is_over = true,
+            None if done_at + Self::SILENCE <= now => self.headers = Some(headers),
+            None => {}
+            Some(before) if before != headers => {
+                let what = format!("{} headers without a reason", headers - before);
+                self.observer.violated(Invariant::Quiet, what);
+            }
+            Some(_) => self.is_over = done_at + 2 * Self::SILENCE <= now,
+        }
     }
 
     fn forget(&mut self) {
@@ -315,6 +371,11 @@ impl World {
                 self.give(id, [Input::Worker(worker::Input::Release(digests.clone()))]);
             }
         }
+    }
+
+    /// Whether the work of a node must get into the order once all is well.
+    fn is_present(&self, node: &Node) -> bool {
+        node.state == State::Up && !self.faulty.contains(&node.identity.id)
     }
 
     /// Honest nodes that are not dead for good.
@@ -345,6 +406,7 @@ impl World {
             virtual_time: self.agenda.now().since(Self::DAWN),
             commits: self.observer.commits(),
             transactions: self.observer.transactions(),
+            progress: self.progress,
             hash,
             trace,
             violation: self.observer.into_violation(),

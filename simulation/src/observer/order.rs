@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use kraken_types::{
-    Certificate, ChainDigest, Commit, Committee, HeaderDigest, Timestamp, ValidatorId,
+    Certificate, ChainDigest, Commit, Committee, HeaderDigest, Round, Timestamp, ValidatorId,
     genesis::Protocol,
 };
 
@@ -74,10 +74,9 @@ impl Order {
 pub(super) fn recompute(
     chain: &[Commit],
     certificates: &BTreeMap<HeaderDigest, Certificate>,
-    committee: &Committee,
-    gc_depth: u64,
-    protocol: Protocol,
-) -> Verdict {
+    rules: &Rules<'_>,
+) -> Result<BTreeSet<(ValidatorId, Round)>, (Invariant, String)> {
+    let Rules { committee, gc_depth, protocol } = *rules;
     let mut naive = Naive { certificates, ordered: BTreeSet::new(), taken: BTreeSet::new() };
     let (mut highest, mut time) = (0, Timestamp::ZERO);
     for commit in chain {
@@ -119,7 +118,15 @@ pub(super) fn recompute(
             return wrong("time");
         }
     }
-    Ok(())
+    let ordered = naive.ordered.iter().filter_map(|digest| certificates.get(digest));
+    Ok(ordered.map(|it| (it.header().author, it.header().round)).collect())
+}
+
+/// What the order depends on, besides certificates and anchors.
+pub(super) struct Rules<'a> {
+    pub(super) committee: &'a Committee,
+    pub(super) gc_depth: u64,
+    pub(super) protocol: Protocol,
 }
 
 struct Naive<'a> {

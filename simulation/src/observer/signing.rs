@@ -39,6 +39,11 @@ enum Fact {
 }
 
 impl Signing {
+    /// How many headers honest validators made.
+    pub(super) fn proposed(&self) -> usize {
+        self.proposed.len()
+    }
+
     /// Somebody showed a header.
     pub(super) fn learn(&mut self, digest: HeaderDigest, header: &Header) {
         self.headers.insert(digest, (header.author, header.round));

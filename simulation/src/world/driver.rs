@@ -22,12 +22,14 @@ impl World {
         self.nodes[id.0].inbox.extend(inputs);
         loop {
             while let Some(input) = self.nodes[id.0].inbox.pop_front() {
+                self.at_once += 1;
                 match input {
                     Input::Worker(input) => self.step_worker(id, input),
                     Input::Ordering(input) => self.step_ordering(id, input),
                 }
             }
-            if !self.release(id) {
+            // What never ends is noticed once the event is over.
+            if !self.release(id) || Self::AT_ONCE_MAX < self.at_once {
                 break;
             }
         }

@@ -25,6 +25,10 @@ impl World {
         let node = NodeId(self.random.gen_range(0..self.nodes.len()));
         let longest = u64::try_from(self.plan.faults.longest.as_millis()).unwrap_or(u64::MAX);
         let lasting = millis(self.random.gen_range(10..=longest));
+        let must_be_faulty = matches!(kind, Fault::Amnesia | Fault::Death);
+        if must_be_faulty && !self.may_be_faulty(node) {
+            return;
+        }
         self.audit.note(self.agenda.now(), || format!("{kind:?} at {node} for {lasting:?}"));
         match kind {
             Fault::Crash => {
@@ -51,18 +55,14 @@ impl World {
             }
             Fault::Stall => self.nodes[node.0].stalled_until = self.agenda.now() + lasting,
             Fault::Amnesia => {
-                if self.may_be_faulty(node) {
-                    self.crash(node);
-                    self.wipe(node);
-                    self.agenda.after(lasting, Event::Restart(node));
-                }
+                self.crash(node);
+                self.wipe(node);
+                self.agenda.after(lasting, Event::Restart(node));
             }
             Fault::Death => {
-                if self.may_be_faulty(node) {
-                    self.crash(node);
-                    self.nodes[node.0].state = State::Dead;
-                    self.observer.died(&self.nodes[node.0]);
-                }
+                self.crash(node);
+                self.nodes[node.0].state = State::Dead;
+                self.observer.died(&self.nodes[node.0]);
             }
         }
     }

@@ -37,14 +37,13 @@ impl World {
         let counts = (entries.len(), held.len());
         self.audit.start(self.agenda.now(), id, counts, has_forgotten);
         let resumed = self.resume_execution(id, &entries);
-        let mut inputs = vec![
-            Input::Ordering(if has_forgotten {
-                ordering::Input::Forgotten
-            } else {
-                ordering::Input::Recovered(entries)
-            }),
-            Input::Worker(worker::Input::Recovered(held)),
-        ];
+        let mut inputs = if has_forgotten {
+            let worker = Input::Worker(worker::Input::Forgotten);
+            vec![Input::Ordering(ordering::Input::Forgotten), worker]
+        } else {
+            let worker = Input::Worker(worker::Input::Recovered(held));
+            vec![Input::Ordering(ordering::Input::Recovered(entries)), worker]
+        };
         inputs.extend(resumed);
         inputs.extend(self.executed_before(id));
         self.plan_propose(id);
