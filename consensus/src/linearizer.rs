@@ -153,7 +153,7 @@ impl Linearizer {
         let mut layers = Vec::new();
         let mut round = anchor.round;
         let mut authors = Signers::from_iter([anchor.author]);
-        while limit < round && !authors.is_empty() {
+        while !authors.is_empty() {
             let is_new = |author: &ValidatorId| !self.is_ordered(round, *author);
             let missing = "the mempool delivers causally: ancestors above the limit are there";
             let layer: Vec<_> = authors

@@ -328,7 +328,7 @@ impl Validator {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
+    #![proptest_config(ProptestConfig::with_cases(16))]
 
     /// In whatever causal order a DAG is delivered, after each certificate the order is that of a
     /// reference which knows no state; and a crash in the midst of a step changes nothing.
@@ -339,7 +339,7 @@ proptest! {
         gc_depth in 1_u64..8,
         crash_at in 0_usize..200,
     ) {
-        let rounds = if size == 4 { 60 } else { 50 };
+        let rounds = 20 + 160 / size as u64;
         let all = random(size, rounds, seed);
         let expected = naive::order(all.all(), &all.committee, gc_depth);
         for number in 0..2 {
