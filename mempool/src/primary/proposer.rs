@@ -1,6 +1,6 @@
 //! When to make a header, and what it says (rules P1 and P2).
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use bytes::Bytes;
 use kraken_types::{Awaited, Header, HeaderDigest, Round, SignedHeader, Timestamp, codec};
@@ -133,11 +133,8 @@ impl Primary {
     /// When the round behind this quorum may begin if nothing is awaited.
     fn opens_at(&self, quorum: Round) -> Timestamp {
         let Self { config, proposer, .. } = self;
-        if config.identity.is_alone() {
-            // What is due is ordered before long, unless the protocol needs another round for it.
-            let is_prompt = self.has_own_reason();
-            let due = proposer.since + config.header_delay_max;
-            return if is_prompt { Timestamp::ZERO } else { due };
+        if config.identity.is_alone() && self.has_own_reason() {
+            return Timestamp::ZERO;
         }
         // What lies `gc_depth` below the next anchor is not ordered but proposed again: while the
         // order lags that far behind, more rounds do harm.
@@ -147,7 +144,9 @@ impl Primary {
             return proposer.since + config.round_delay_max.saturating_mul(late);
         }
         let is_enough = config.header_batches <= self.payload.pending();
-        if is_enough { Timestamp::ZERO } else { proposer.since + config.header_delay_max }
+        // Alone, a header without payload would be the reason of the next one at the same time.
+        let delay = config.header_delay_max.max(Duration::from_millis(1));
+        if is_enough { Timestamp::ZERO } else { proposer.since + delay }
     }
 
     /// Without one of these reasons nobody makes headers: the committee is quiet.
@@ -157,7 +156,7 @@ impl Primary {
             || self.dag.quorum() < self.dag.top().max(self.proposer.company)
     }
 
-    /// Whether there is something to put into a header, or a wish for one.
+    /// Whether our next header would carry something of ours.
     fn has_own_reason(&self) -> bool {
         0 < self.payload.pending() || self.proposer.wish.is_some()
     }

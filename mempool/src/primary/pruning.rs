@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use kraken_types::{BatchDigest, Commit, HeaderDigest, Round, Signers, Timestamp, ValidatorId};
+use kraken_types::{
+    BatchDigest, BatchRef, Commit, HeaderDigest, Round, Signers, Timestamp, ValidatorId,
+};
 
 use super::{Output, Primary, Record};
 
@@ -27,6 +29,13 @@ impl Primary {
                 self.stored.ordered(commit.round, *author, *batch);
             }
         }
+        // What the order dropped, because its place was taken, is no more to be proposed again.
+        for certificate in ordered.iter().filter_map(|digest| self.dag.get(*digest)) {
+            if certificate.header().author == self.config.identity.id {
+                let batches = certificate.header().batches.iter();
+                batches.for_each(|batch| self.payload.ordered(*batch));
+            }
+        }
         self.proposer.ordered(commit.round);
         if self.dag.horizon() < limit {
             self.raise(now, limit);
@@ -34,11 +43,7 @@ impl Primary {
     }
 
     /// Fetches ordered batches that we still lack: after a restart nobody else knows of them.
-    fn fetch_ordered(
-        &mut self,
-        ordered: &[HeaderDigest],
-        batches: &[(ValidatorId, kraken_types::BatchRef)],
-    ) {
+    fn fetch_ordered(&mut self, ordered: &[HeaderDigest], batches: &[(ValidatorId, BatchRef)]) {
         let lacking = batches.iter().filter(|(author, batch)| !self.holds(*author, batch.digest));
         let mut lacking: BTreeSet<(ValidatorId, BatchDigest)> =
             lacking.map(|(author, batch)| (*author, batch.digest)).collect();

@@ -97,6 +97,23 @@ fn own_payload_that_was_not_ordered_is_proposed_again_and_first() {
 }
 
 #[test]
+fn own_payload_that_the_order_dropped_is_not_proposed_again() {
+    let mut one = One::new();
+    let _ = one.wait(50);
+    let own = proposed(&one.seal(batch(0)));
+    let _ = one.votes(&own[0]);
+    let first = [&[own[0].digest()], &one.round(1, &[1, 2, 3], &[])[..]].concat();
+    let mut parents = one.round(2, &[1, 2, 3], &first);
+    for round in 3..21 {
+        parents = one.round(round, &[1, 2, 3], &parents);
+        let _ = one.step(Input::Committed(commit(parents[0], round)));
+    }
+    let outputs = one.round(21, &[1, 2, 3], &parents);
+    let _ = one.step(Input::Committed(commit(outputs[0], 21)));
+    assert!(proposed(&one.wait(60_000)).is_empty());
+}
+
+#[test]
 fn ordered_payload_is_no_reason_any_more() {
     let mut one = One::new();
     let first = certify(Header { batches: batches(1), ..header(1, 1) }, SIZE);
