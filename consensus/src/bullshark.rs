@@ -91,8 +91,8 @@ impl Bullshark {
         let mut effects: Vec<_> =
             (first.0..=round.next().0).map(|at| self.hint(Round(at))).collect();
         self.hinted = self.hinted.max(round.next());
-        // Nothing above the last ordered anchor was decided before, and the support of one anchor
-        // only has grown.
+        // No anchor above the last ordered one was decided before, and the support of one only has
+        // grown.
         effects.extend(self.commit(round.back(1)));
         effects
     }
@@ -101,14 +101,15 @@ impl Bullshark {
     fn commit(&mut self, cited: Round) -> Vec<Effect> {
         let mut effects = Vec::new();
         let mut decided = Some(cited).filter(|round| self.is_decided(*round));
-        while let Some(round) = decided.take() {
+        while let Some(round) = decided {
             for anchor in self.chain(round) {
                 if self.order(&anchor, &mut effects) {
                     effects.extend(self.hints_anew());
-                    decided = self.first_decided();
                     break;
                 }
             }
+            // Under another schedule several anchors may be decided at once.
+            decided = self.first_decided();
         }
         self.dag.prune(self.linearizer.horizon());
         effects

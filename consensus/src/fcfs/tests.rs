@@ -278,7 +278,7 @@ impl Validator {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(ProptestConfig { cases: 48, max_shrink_iters: 50, ..ProptestConfig::default() })]
 
     /// Whatever the clocks say and wherever the process dies: numbers without gaps, time that never
     /// goes back, each certificate once, and the same order as without the crash.

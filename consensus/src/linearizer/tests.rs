@@ -189,7 +189,7 @@ fn expected(
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(ProptestConfig { cases: 48, max_shrink_iters: 50, ..ProptestConfig::default() })]
 
     /// Whether a validator prunes at once, never, or starts again before each anchor with nothing
     /// but its state and what lies above the horizon: the order is the same, and the one that the
