@@ -237,8 +237,8 @@ fn worker_of(settings: &Settings, identity: &Identity) -> Worker {
             batch_age_max: settings.batch_age_max,
         },
         retry_after: settings.retry_after,
-        own_bytes_max: 8 << 20,
-        peer_bytes_max: 16 << 20,
+        own_bytes_max: settings.own_bytes_max,
+        peer_bytes_max: 2 * settings.own_bytes_max + (64 << 10),
         requests_per_peer_max: 64,
     })
 }

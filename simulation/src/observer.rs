@@ -105,9 +105,9 @@ impl Observer {
         self.payload.executed()
     }
 
-    /// How many headers honest validators made.
-    pub(crate) fn headers(&self) -> usize {
-        self.signing.proposed()
+    /// How many headers honest validators made, and proposals, and time-outs.
+    pub(crate) fn turns(&self) -> usize {
+        self.signing.turns()
     }
 
     /// What machines remember of what others said depends on the settings, not on how long they
@@ -210,6 +210,7 @@ impl Observer {
         self.learn(message);
         if node.is_honest {
             let verdict = self.signing.said(node, message);
+            let verdict = verdict.and_then(|()| self.votes_with_payload(node, message));
             self.judge(verdict);
         }
     }
@@ -223,32 +224,19 @@ impl Observer {
         }
     }
 
-    /// Takes note of headers and certificates, whoever sends them.
+    /// Takes note of headers, whoever sends them.
     fn learn(&mut self, message: &Message) {
-        match message {
-            Message::Primary(primary::Message::Header(signed)) => {
-                self.signing.learn(signed.digest(), signed.header());
-            }
-            Message::Primary(
-                primary::Message::Certificate(certificate)
-                | primary::Message::Reached(Some(certificate)),
-            ) => {
-                self.signing.learn(certificate.digest(), certificate.header());
-            }
-            Message::Primary(primary::Message::Certificates(certificates)) => {
-                for certificate in certificates {
-                    self.signing.learn(certificate.digest(), certificate.header());
-                }
-            }
-            Message::Primary(
-                primary::Message::Vote(_)
-                | primary::Message::Want(_)
-                | primary::Message::Behind(_)
-                | primary::Message::Forgot
-                | primary::Message::Reached(None),
-            )
-            | Message::Protocol(_) => {}
+        if let Message::Primary(primary::Message::Header(signed)) = message {
+            self.signing.learn(signed);
         }
+    }
+
+    /// A vote says that the payload is durable with the voter.
+    fn votes_with_payload(&self, node: &Node, message: &Message) -> Verdict {
+        let Message::Primary(primary::Message::Vote(vote)) = message else { return Ok(()) };
+        let header = self.signing.header(vote.header);
+        let batches = header.map_or(&[][..], |header| header.batches.as_slice());
+        batches.iter().try_for_each(|batch| self.payload.must_be_held(node, &batch.digest))
     }
 
     /// An honest validator accepted a certificate.

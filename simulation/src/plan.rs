@@ -61,6 +61,9 @@ pub struct Settings {
     pub batch_bytes_max: usize,
     /// When a batch is old.
     pub batch_age_max: Duration,
+    /// When a worker takes no more transactions; twice as much, and room for what is under way, may
+    /// be a peer's.
+    pub own_bytes_max: usize,
     /// A builder asks for the order to go on this often.
     pub propose_every: Option<Duration>,
     /// Executed batches are forgotten once all validators have executed them, and the oldest
@@ -178,14 +181,34 @@ impl Plan {
             chaos: millis(random.gen_range(4_000..=15_000)),
             calm_max: millis(120_000),
         };
-        plan.serving_little(&mut random)
+        // Another stream: what is drawn here was added later, and old seeds keep their meaning.
+        let mut random = ChaCha8Rng::seed_from_u64(seed ^ 0x1a7e);
+        plan.gentle(&mut random).tight(&mut random)
     }
 
-    /// Where nobody is away, nobody needs to catch up.
-    fn serving_little(mut self, random: &mut ChaCha8Rng) -> Self {
-        let serve_depth = random.gen_range(50..=100);
-        if self.faults.every.is_none() {
+    /// In some runs nobody is away for long, so nobody has to keep much for those that catch up.
+    fn gentle(mut self, random: &mut ChaCha8Rng) -> Self {
+        let is_gentle = self.faults.every.is_none() || random.gen_ratio(1, 4);
+        let longest = millis(random.gen_range(20..=300));
+        let every = millis(random.gen_range(500..=2_000));
+        let serve_depth = random.gen_range(60..=120);
+        if is_gentle {
+            self.faults.kinds.retain(|kind| !kind.is_for_good());
+            self.faults.every = self.faults.every.filter(|_| !self.faults.kinds.is_empty());
+            self.faults.every = self.faults.every.map(|drawn| drawn.max(every));
+            self.faults.longest = longest;
             self.settings.serve_depth = serve_depth;
+        }
+        self
+    }
+
+    /// In some runs workers may keep little. Not where a lost disk frees its owner, but not others,
+    /// of what it held.
+    fn tight(mut self, random: &mut ChaCha8Rng) -> Self {
+        let is_tight = random.gen_ratio(1, 3);
+        let own_bytes_max = random.gen_range(4_000..=40_000);
+        if is_tight && self.settings.forgets && !self.has(Fault::Amnesia) {
+            self.settings.own_bytes_max = own_bytes_max;
         }
         self
     }
@@ -198,6 +221,16 @@ impl Plan {
     /// Whether anybody may lose its disk.
     pub fn has(&self, fault: Fault) -> bool {
         self.faults.every.is_some() && self.faults.kinds.contains(&fault)
+    }
+}
+
+impl Fault {
+    /// Whether a validator is faulty from then on.
+    pub(crate) fn is_for_good(self) -> bool {
+        match self {
+            Self::Amnesia | Self::Death => true,
+            Self::Crash | Self::Blackout | Self::Freeze | Self::Partition | Self::Stall => false,
+        }
     }
 }
 
@@ -216,6 +249,7 @@ impl Settings {
             view_timeout_max: millis(view_timeout * 8),
             batch_bytes_max: random.gen_range(200..=2_000),
             batch_age_max: millis(random.gen_range(5..=100)),
+            own_bytes_max: 8 << 20,
             propose_every: random.gen_ratio(1, 4).then(|| millis(random.gen_range(100..=1_000))),
             forgets: random.gen_ratio(2, 3),
         }

@@ -51,8 +51,8 @@ pub struct World {
     goal: Option<u64>,
     /// Since when everything is done.
     done_at: Option<Timestamp>,
-    /// How many headers there were when everybody should have fallen silent.
-    headers: Option<usize>,
+    /// How many headers and turns there were when everybody should have fallen silent.
+    turns: Option<usize>,
     is_over: bool,
     events: u64,
     /// Of them, in the millisecond that goes on.
@@ -114,7 +114,7 @@ impl World {
             released: 0,
             goal: None,
             done_at: None,
-            headers: None,
+            turns: None,
             is_over: false,
             events: 0,
             at_once: 0,
@@ -337,13 +337,13 @@ impl World {
     fn listen(&mut self) {
         let now = self.agenda.now();
         let done_at = *self.done_at.get_or_insert(now);
-        let headers = self.observer.headers();
-        match self.headers {
+        let turns = self.observer.turns();
+        match self.turns {
             _ if self.nodes.iter().any(|node| !node.is_honest) => self.is_over = true,
-            None if done_at + Self::SILENCE <= now => self.headers = Some(headers),
+            None if done_at + Self::SILENCE <= now => self.turns = Some(turns),
             None => {}
-            Some(before) if before != headers => {
-                let what = format!("{} headers without a reason", headers - before);
+            Some(before) if before != turns => {
+                let what = format!("{} headers or turns without a reason", turns - before);
                 self.observer.violated(Invariant::Quiet, what);
             }
             Some(_) => self.is_over = done_at + 2 * Self::SILENCE <= now,

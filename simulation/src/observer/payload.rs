@@ -120,15 +120,17 @@ impl Payload {
 
     /// An acknowledgement means durable.
     pub(super) fn sent(&self, node: &Node, message: &worker::Message) -> Verdict {
-        let is_held = |digest: &BatchDigest| {
-            self.contents.get(digest).is_some_and(|it| it.holders.contains_key(&node.id))
-        };
-        let digest = match message {
-            worker::Message::Batch(bytes) => Batch::digest_of(bytes),
-            worker::Message::Stored(digest) => *digest,
-            worker::Message::Want(_) => return Ok(()),
-        };
-        if is_held(&digest) {
+        match message {
+            worker::Message::Batch(bytes) => self.must_be_held(node, &Batch::digest_of(bytes)),
+            worker::Message::Stored(digest) => self.must_be_held(node, digest),
+            worker::Message::Want(_) => Ok(()),
+        }
+    }
+
+    /// What a node speaks of is durable there.
+    pub(super) fn must_be_held(&self, node: &Node, digest: &BatchDigest) -> Verdict {
+        let contents = self.contents.get(digest);
+        if contents.is_some_and(|contents| contents.holders.contains_key(&node.id)) {
             return Ok(());
         }
         let what = format!("{} speaks of batch {digest:?}, which is not durable there", node.id);

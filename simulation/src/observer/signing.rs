@@ -2,12 +2,17 @@
 
 mod views;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
-use kraken_consensus as consensus;
+use kraken_consensus::{self as consensus, fcfs};
 use kraken_mempool::primary;
 use kraken_ordering::{Entry, Message};
-use kraken_types::{Certificate, Header, HeaderDigest, Round, ValidatorId};
+use kraken_types::{
+    Certificate, CommitIndex, Header, HeaderDigest, Round, SignedHeader, ValidatorId,
+};
 
 use self::views::Views;
 
@@ -17,8 +22,8 @@ use crate::{NodeId, node::Node, report::Invariant};
 /// Everything that honest validators ever signed.
 #[derive(Debug, Default)]
 pub(super) struct Signing {
-    /// Every header there is, whoever made it.
-    headers: BTreeMap<HeaderDigest, (ValidatorId, Round)>,
+    /// Every header that a vote was asked for, whoever made it.
+    headers: BTreeMap<HeaderDigest, Arc<Header>>,
     /// What honest validators proposed.
     proposed: BTreeMap<(ValidatorId, Round), HeaderDigest>,
     /// Votes of honest validators, by voter, author and round.
@@ -36,17 +41,26 @@ enum Fact {
     Proposed(HeaderDigest),
     /// Our vote.
     Voted(HeaderDigest),
+    /// A certificate that we accepted.
+    Accepted(HeaderDigest),
+    /// What we committed.
+    Ordered(CommitIndex, HeaderDigest),
 }
 
 impl Signing {
-    /// How many headers honest validators made.
-    pub(super) fn proposed(&self) -> usize {
-        self.proposed.len()
+    /// How many headers honest validators made, and proposals, and time-outs.
+    pub(super) fn turns(&self) -> usize {
+        self.proposed.len() + self.views.turns()
     }
 
     /// Somebody showed a header.
-    pub(super) fn learn(&mut self, digest: HeaderDigest, header: &Header) {
-        self.headers.insert(digest, (header.author, header.round));
+    pub(super) fn learn(&mut self, signed: &SignedHeader) {
+        self.headers.entry(signed.digest()).or_insert_with(|| signed.shared());
+    }
+
+    /// A header that somebody showed.
+    pub(super) fn header(&self, digest: HeaderDigest) -> Option<&Arc<Header>> {
+        self.headers.get(&digest)
     }
 
     pub(super) fn appended(&mut self, node: NodeId, record: u64, entry: &Entry) {
@@ -82,7 +96,14 @@ impl Signing {
     pub(super) fn said(&mut self, node: &Node, message: &Message) -> Verdict {
         match message {
             Message::Primary(message) => self.said_by_primary(node, message),
-            Message::Protocol(consensus::Message::Fcfs(_)) => Ok(()),
+            Message::Protocol(consensus::Message::Fcfs(message)) => match message {
+                fcfs::Message::Orders(orders) => orders.iter().try_for_each(|order| {
+                    self.must_be_durable(node.id, Fact::Ordered(order.index, order.anchor))
+                }),
+                fcfs::Message::Want(_)
+                | fcfs::Message::WantCertificate(_)
+                | fcfs::Message::Certificate(_) => Ok(()),
+            },
             Message::Protocol(consensus::Message::HotStuff(message)) => {
                 self.views.said(node, message)
             }
@@ -108,10 +129,14 @@ impl Signing {
             }
             primary::Message::Vote(vote) => {
                 self.must_be_durable(node.id, Fact::Voted(vote.header))?;
-                let Some(&(author, round)) = self.headers.get(&vote.header) else {
+                let Some(header) = self.headers.get(&vote.header) else {
                     let what = format!("{own} votes for a header that nobody showed");
                     return Err((Invariant::Integrity, what));
                 };
+                let (author, round) = (header.author, header.round);
+                for parent in &header.parents {
+                    self.must_be_durable(node.id, Fact::Accepted(*parent))?;
+                }
                 let known = *self.voted.entry((own, author, round)).or_insert(vote.header);
                 if known != vote.header {
                     let what = format!("{own} voted twice for {author} in round {}", round.0);
@@ -153,11 +178,11 @@ fn fact(entry: &Entry) -> Option<Fact> {
     match entry {
         Entry::Primary(primary::Record::Proposed(header)) => Some(Fact::Proposed(header.digest())),
         Entry::Primary(primary::Record::Voted { header, .. }) => Some(Fact::Voted(*header)),
-        Entry::Primary(
-            primary::Record::Accepted(_)
-            | primary::Record::Pruned { .. }
-            | primary::Record::Silent(_),
-        )
-        | Entry::Protocol(_) => None,
+        Entry::Primary(primary::Record::Accepted(it)) => Some(Fact::Accepted(it.digest())),
+        Entry::Protocol(consensus::Record::Committed { commit, .. }) => {
+            Some(Fact::Ordered(commit.index, commit.anchor))
+        }
+        Entry::Primary(primary::Record::Pruned { .. } | primary::Record::Silent(_))
+        | Entry::Protocol(consensus::Record::HotStuff(_)) => None,
     }
 }

@@ -25,8 +25,7 @@ impl World {
         let node = NodeId(self.random.gen_range(0..self.nodes.len()));
         let longest = u64::try_from(self.plan.faults.longest.as_millis()).unwrap_or(u64::MAX);
         let lasting = millis(self.random.gen_range(10..=longest));
-        let must_be_faulty = matches!(kind, Fault::Amnesia | Fault::Death);
-        if must_be_faulty && !self.may_be_faulty(node) {
+        if kind.is_for_good() && !self.may_be_faulty(node) {
             return;
         }
         self.audit.note(self.agenda.now(), || format!("{kind:?} at {node} for {lasting:?}"));

@@ -46,6 +46,11 @@ struct Fact {
 }
 
 impl Views {
+    /// How many proposals and time-outs of views there were.
+    pub(super) fn turns(&self) -> usize {
+        self.proposed.len() + self.given_up.len()
+    }
+
     pub(super) fn appended(&mut self, node: NodeId, record: u64, entry: &hotstuff::Record) {
         if let Some(fact) = fact(entry) {
             self.pending.entry(node).or_default().push((record, fact));
