@@ -3,9 +3,9 @@
 use std::fmt::Write as _;
 
 use kraken_consensus as consensus;
-use kraken_mempool::primary;
+use kraken_mempool::{primary, worker};
 use kraken_ordering::Message;
-use kraken_types::{Commit, Digest, Timestamp, ValidatorId};
+use kraken_types::{Batch, Commit, Digest, Timestamp, ValidatorId};
 
 use crate::{NodeId, agenda::Inside, sin::Lane};
 
@@ -91,6 +91,24 @@ impl Audit {
         self.note(now, || {
             let to: Vec<_> = to.iter().map(|id| id.0).collect();
             format!("{node} → {to:?} {}", summary(message))
+        });
+    }
+
+    pub(crate) fn say_by_worker(
+        &mut self,
+        now: Timestamp,
+        node: NodeId,
+        to: ValidatorId,
+        message: &worker::Message,
+    ) {
+        self.note(now, || match message {
+            worker::Message::Batch(bytes) => {
+                format!("{node} → [{to}] batch {:?}", Batch::digest_of(bytes).0)
+            }
+            worker::Message::Stored(digest) => format!("{node} → [{to}] stored {:?}", digest.0),
+            worker::Message::Want(digests) => {
+                format!("{node} → [{to}] wants {} batches", digests.len())
+            }
         });
     }
 

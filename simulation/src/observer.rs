@@ -231,12 +231,14 @@ impl Observer {
         }
     }
 
-    /// A vote says that the payload is durable with the voter.
+    /// A vote says that the payload is durable with the voter, or ordered already: then it was
+    /// certified before, and voters need not hold it a second time.
     fn votes_with_payload(&self, node: &Node, message: &Message) -> Verdict {
         let Message::Primary(primary::Message::Vote(vote)) = message else { return Ok(()) };
         let header = self.signing.header(vote.header);
         let batches = header.map_or(&[][..], |header| header.batches.as_slice());
-        batches.iter().try_for_each(|batch| self.payload.must_be_held(node, &batch.digest))
+        let mut news = batches.iter().filter(|batch| !self.payload.is_ordered(&batch.digest));
+        news.try_for_each(|batch| self.payload.must_be_held(node, &batch.digest))
     }
 
     /// An honest validator accepted a certificate.

@@ -127,6 +127,11 @@ impl Payload {
         }
     }
 
+    /// Whether a batch is in the order.
+    pub(super) fn is_ordered(&self, digest: &BatchDigest) -> bool {
+        self.ordered.contains(digest)
+    }
+
     /// What a node speaks of is durable there.
     pub(super) fn must_be_held(&self, node: &Node, digest: &BatchDigest) -> Verdict {
         let contents = self.contents.get(digest);

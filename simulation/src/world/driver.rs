@@ -65,6 +65,10 @@ impl World {
         let node = &mut self.nodes[id.0];
         let record = node.batches.append(&bytes);
         self.observer.stored(node, &held, &bytes);
+        self.audit.note(self.agenda.now(), || {
+            let (author, digest) = (held.author, held.batch.digest.0);
+            format!("{id} stores batch {digest:?} of {author}")
+        });
         let batch = Batch { bytes, record, is_released: false };
         node.held.entry(held.batch.digest).or_insert(batch);
     }
@@ -120,6 +124,7 @@ impl World {
         match output {
             worker::Output::Send { to, message } => {
                 self.observer.sent_by_worker(node, &message);
+                self.audit.say_by_worker(self.agenda.now(), id, to, &message);
                 self.transmit(id, to, Lane::Worker, codec::encode(&message).into());
             }
             worker::Output::Read { digest, to } => {
