@@ -357,9 +357,7 @@ impl Worker {
         self.shelf.insert(held);
         let Held { author, batch, .. } = held;
         let mut outputs = vec![Output::Store { held, bytes }];
-        if author == self.config.identity.id {
-            self.skip_to(batch.sequence);
-        } else {
+        if author != self.config.identity.id {
             outputs.push(acknowledge(author));
         }
         outputs.push(Output::Stored { author, batch });
@@ -369,16 +367,15 @@ impl Worker {
     /// What the batch with this encoding is, if it is one of this worker's place and epoch.
     fn check(&self, digest: BatchDigest, bytes: &[u8]) -> Option<Held> {
         let Batch { epoch, author, worker, sequence, transactions } = Batch::decode(bytes).ok()?;
-        let committee = &self.config.identity.committee;
-        let is_ours = epoch == committee.epoch() && worker == self.config.worker;
+        let epoch_now = self.config.identity.committee.epoch();
+        let is_ours = epoch == epoch_now && worker == self.config.worker;
         let has_size = match transactions.len() {
             0 => false,
             1 => true,
             _ => bytes.len() <= codec::BATCH_BYTES_MAX,
         };
         let batch = BatchRef { digest, worker, sequence };
-        let is_batch = is_ours && has_size && committee.get(author).is_some();
-        is_batch.then_some(Held { author, batch, bytes: bytes.len() })
+        (is_ours && has_size).then_some(Held { author, batch, bytes: bytes.len() })
     }
 
     /// Its author may bring a batch, and anyone one that is wanted of that author.

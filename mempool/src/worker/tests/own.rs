@@ -35,6 +35,17 @@ fn a_batch_is_sent_again_ever_more_rarely_until_it_is_ordered() {
 }
 
 #[test]
+fn a_tick_that_comes_early_asks_for_the_next_one() {
+    let mut worker = worker(4, 0);
+    let transaction = || Input::Transaction(Bytes::from_static(b"a"));
+    assert_eq!(worker.step(at(0), transaction()), [Output::WakeAt(at(10))]);
+    assert_eq!(worker.step(at(5), transaction()), [], "asked already");
+    assert_eq!(worker.step(at(6), Input::Tick), [Output::WakeAt(at(10))]);
+    let outputs = worker.step(at(10), Input::Tick);
+    assert_eq!(outputs.last(), Some(&Output::WakeAt(at(110))), "to send again");
+}
+
+#[test]
 fn a_lone_validator_seals_at_once() {
     let mut worker = worker(1, 0);
     let own = batch(0, 0, 5);

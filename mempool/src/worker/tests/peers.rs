@@ -56,6 +56,8 @@ fn what_is_no_batch_of_the_sender_here_and_now_is_passed_over() {
     assert_eq!(hear(&mut worker, 1, Message::Batch(Bytes::from_static(b"junk"))), []);
     for from in [0, 4] {
         assert_eq!(hear(&mut worker, from, Message::Batch(good.clone())), [], "{from}");
+        let theirs = batch(from, 0, 1).1;
+        assert_eq!(hear(&mut worker, from, Message::Batch(theirs)), [], "{from}, its own");
     }
     assert_eq!(worker.size(), 0);
     let (_, single) = batch(1, 0, codec::TRANSACTION_BYTES_MAX);
