@@ -33,7 +33,7 @@ const EVERY: Duration = Duration::from_millis(100);
 
 impl Sin for Flood {
     fn outgoing(&mut self, around: &mut Surroundings<'_>, letter: Letter) -> Vec<Letter> {
-        let times = if around.random.gen_bool(0.1) { 30 } else { 2 };
+        let times = if around.random.gen_bool(0.05) { 20 } else { 1 };
         vec![letter; times]
     }
 
