@@ -5,13 +5,14 @@
 use bytes::Bytes;
 use kraken_consensus::hotstuff::{
     self,
-    block::BlockRef,
+    block::{BlockId, BlockRef},
     message::Status,
     quorum::{self, Qc, Tc, Timeout},
 };
 use kraken_mempool::primary::Message;
 use kraken_types::{
-    Certificate, Header, Identity, Signature, Signers, ValidatorId, Vote,
+    BatchDigest, BatchRef, Certificate, Digest, Header, Identity, Signature, Signers, ValidatorId,
+    View, Vote, WorkerId,
     codec::{self, CERTIFICATE_BYTES_MAX},
 };
 use rand::Rng;
@@ -30,11 +31,7 @@ impl Sin for Forge {
     fn outgoing(&mut self, around: &mut Surroundings<'_>, letter: Letter) -> Vec<Letter> {
         let to = letter.to;
         if let Some(hotstuff::Message::Vote(vote)) = mail::hotstuff(letter.lane, &letter.bytes) {
-            let status = Status {
-                asked_at: None,
-                high_qc: qc(vote.block, around.identity),
-                high_tc: around.random.gen_bool(0.5).then(|| tc(&vote, around.identity)),
-            };
+            let status = status(around, &vote);
             return vec![Content::from(hotstuff::Message::Status(Box::new(status))).to(to), letter];
         }
         let message = mail::primary(letter.lane, &letter.bytes);
@@ -63,17 +60,22 @@ impl Sin for Forge {
 }
 
 impl Forge {
-    /// A certificate of a header that nobody has seen yet.
-    fn certificate(&self, around: &mut Surroundings<'_>, header: &Header) -> Certificate {
+    /// A certificate of a header that nobody has seen yet, or ever will.
+    fn certificate(&self, around: &mut Surroundings<'_>, honest: &Header) -> Certificate {
+        let mut header = honest.clone();
+        if around.random.gen_bool(0.5) {
+            let digest = BatchDigest(Digest::of("kraken simulation nothing v1", &header.round));
+            header.batches.push(BatchRef { digest, worker: WorkerId(0), sequence: u64::MAX });
+        }
         let own = Vote::sign(header.digest(), around.identity).into_inner().signature;
         let all: Vec<_> = around.identity.committee.ids().collect();
         match around.random.gen_range(0..4) {
-            0 => alone(header, around.identity),
-            1 => of(header, &all, &vec![own; all.len()]),
-            2 => of(header, &all, &[own]),
+            0 => alone(&header, around.identity),
+            1 => of(&header, &all, &vec![own; all.len()]),
+            2 => of(&header, &all, &[own]),
             _ => {
                 let borrowed = self.borrowed.as_ref().map_or(own, |vote| vote.signature);
-                of(header, &all, &vec![borrowed; all.len()])
+                of(&header, &all, &vec![borrowed; all.len()])
             }
         }
     }
@@ -103,19 +105,34 @@ pub fn of(header: &Header, signers: &[ValidatorId], signatures: &[Signature]) ->
     codec::decode(&bytes, CERTIFICATE_BYTES_MAX).expect("the parts are those of a certificate")
 }
 
-/// A certificate of a block that its author alone signed, for everyone.
-pub fn qc(block: BlockRef, identity: &Identity) -> Qc {
-    let own = quorum::Vote::sign(block, identity).into_inner().signature;
-    let signers: Signers = identity.committee.ids().collect();
-    let signatures = vec![own; signers.len()];
-    Qc { block, signers, signatures }
+/// Progress that nobody made: a certificate of the block of a vote, or of one that does not exist.
+fn status(around: &mut Surroundings<'_>, vote: &quorum::Vote) -> Status {
+    let identity = around.identity;
+    let id = BlockId(Digest::of("kraken simulation nothing v1", &vote.block));
+    let block =
+        if around.random.gen_bool(0.5) { vote.block } else { BlockRef { id, ..vote.block } };
+    let signers = signers(around);
+    let high_tc = around.random.gen_bool(0.5).then(|| tc(block.view, &signers, identity));
+    Status { asked_at: None, high_qc: qc(block, &signers, identity), high_tc }
 }
 
-/// Proof by one validator that all gave up on the view of a vote.
-fn tc(vote: &quorum::Vote, identity: &Identity) -> Tc {
+/// The forger alone, or everyone.
+fn signers(around: &mut Surroundings<'_>) -> Signers {
+    let identity = around.identity;
+    let alone = around.random.gen_bool(0.5);
+    identity.committee.ids().filter(|id| !alone || *id == identity.id).collect()
+}
+
+/// A certificate of a block that the forger signed for all these.
+pub fn qc(block: BlockRef, signers: &Signers, identity: &Identity) -> Qc {
+    let own = quorum::Vote::sign(block, identity).into_inner().signature;
+    Qc { block, signers: signers.clone(), signatures: vec![own; signers.len()] }
+}
+
+/// Proof by the forger that all these gave up on a view.
+fn tc(view: View, signers: &Signers, identity: &Identity) -> Tc {
     let high_qc = Qc::genesis(&identity.committee).into_inner();
-    let timeout = Timeout::sign(vote.block.view, high_qc.clone(), None, identity).into_inner();
-    let signers: Signers = identity.committee.ids().collect();
+    let timeout = Timeout::sign(view, high_qc.clone(), None, identity).into_inner();
     let timeouts = vec![(high_qc.block.view, timeout.signature); signers.len()];
-    Tc { view: vote.block.view, high_qc, signers, timeouts }
+    Tc { view, high_qc, signers: signers.clone(), timeouts }
 }

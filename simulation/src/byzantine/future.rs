@@ -98,7 +98,8 @@ fn junk_of_hotstuff(around: &mut Surroundings<'_>, block: BlockRef) -> hotstuff:
         0 => Message::Vote(quorum::Vote::sign(nowhere, identity).into_inner()),
         1 => Message::Timeout(Box::new(Timeout::sign(view, genesis, None, identity).into_inner())),
         2 => {
-            let qc = forge::qc(nowhere, identity);
+            let everyone = identity.committee.ids().collect();
+            let qc = forge::qc(nowhere, &everyone, identity);
             let next = View(view.0.saturating_add(1));
             Message::Timeout(Box::new(Timeout::sign(next, qc, None, identity).into_inner()))
         }
