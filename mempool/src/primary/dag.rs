@@ -9,7 +9,8 @@ use kraken_types::{
 /// The certificates that were accepted, by round and author, and by digest.
 ///
 /// Bound: one certificate for each author and round above `forgotten`. Rounds are made by quorums,
-/// so no minority can make it grow.
+/// so no minority can make it grow; and while the order stands still, and `forgotten` with it, they
+/// come slower and slower (rule P2).
 #[derive(Debug)]
 pub(super) struct Dag {
     committee: Arc<Committee>,
