@@ -176,7 +176,7 @@ impl Bullshark {
         Effect::Hold { round, until }
     }
 
-    /// The rounds in which the mempool may be get new hints, because turns changed hands.
+    /// Hints for the rounds in which the mempool may be, because turns changed hands.
     fn hints_anew(&self) -> Vec<Effect> {
         let top = self.dag.top();
         (top.back(1).0..=self.hinted.0).map(|round| self.hint(Round(round))).collect()
