@@ -369,13 +369,9 @@ impl Worker {
         let Batch { epoch, author, worker, sequence, transactions } = Batch::decode(bytes).ok()?;
         let epoch_now = self.config.identity.committee.epoch();
         let is_ours = epoch == epoch_now && worker == self.config.worker;
-        let has_size = match transactions.len() {
-            0 => false,
-            1 => true,
-            _ => bytes.len() <= codec::BATCH_BYTES_MAX,
-        };
         let batch = BatchRef { digest, worker, sequence };
-        (is_ours && has_size).then_some(Held { author, batch, bytes: bytes.len() })
+        let held = Held { author, batch, bytes: bytes.len() };
+        (is_ours && !transactions.is_empty()).then_some(held)
     }
 
     /// Its author may bring a batch, and anyone one that is wanted of that author.

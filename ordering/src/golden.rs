@@ -41,7 +41,7 @@ fn what_is_too_large_is_refused_before_it_is_read() {
         let decoded = decode(&vec![0; bytes_max + 1]);
         matches!(decoded, Err(DecodeError::TooLarge { max, .. }) if max == bytes_max)
     }
-    assert!(refused(codec::TRANSACTION_BYTES_MAX + codec::BATCH_BYTES_MAX, Batch::decode));
+    assert!(refused(codec::BATCH_BYTES_MAX, Batch::decode));
     assert!(refused(worker::Message::BYTES_MAX, worker::Message::decode));
     assert!(refused(primary::Message::BYTES_MAX, primary::Message::decode));
     assert!(refused(consensus::Message::BYTES_MAX, consensus::Message::decode));

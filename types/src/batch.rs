@@ -62,12 +62,18 @@ impl Batch {
         BatchDigest(Digest::from_bytes(*hasher.finalize().as_bytes()))
     }
 
-    /// Decodes a batch.
+    /// Decodes a batch. More than [`codec::BATCH_BYTES_MAX`] bytes are a batch of one transaction or
+    /// none at all; this is looked at first, because the smallest transactions take twelve times
+    /// their bytes in memory.
     ///
     /// # Errors
     /// [`DecodeError`] if the bytes are too many or not a batch.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
-        codec::decode(bytes, codec::TRANSACTION_BYTES_MAX + codec::BATCH_BYTES_MAX)
+        // Behind epoch, author, worker and sequence.
+        const COUNT: usize = 8 + 2 + 1 + 8;
+        let is_one = bytes.get(COUNT..COUNT + 4) == Some(&1_u32.to_le_bytes());
+        let more = if is_one { codec::TRANSACTION_BYTES_MAX } else { 0 };
+        codec::decode(bytes, codec::BATCH_BYTES_MAX + more)
     }
 }
 
@@ -104,6 +110,21 @@ mod tests {
     #[test]
     fn where_one_transaction_ends_is_part_of_the_digest() {
         assert_ne!(batch(&[b"ab", b"c"]).encode().0, batch(&[b"a", b"bc"]).encode().0);
+    }
+
+    #[test]
+    fn only_a_lone_transaction_makes_a_larger_batch() {
+        let of = |count, bytes| {
+            let transactions = vec![Bytes::from(vec![7; bytes]); count];
+            Batch { transactions, ..batch(&[]) }.encode().1
+        };
+        assert!(Batch::decode(&of(1, codec::TRANSACTION_BYTES_MAX)).is_ok());
+        assert!(Batch::decode(&of(2, codec::BATCH_BYTES_MAX / 2 - 16)).is_ok());
+        let max = codec::BATCH_BYTES_MAX;
+        for many in [of(2, max / 2), of(max / 4, 0)] {
+            let refused = Batch::decode(&many);
+            assert!(matches!(refused, Err(DecodeError::TooLarge { max: told, .. }) if told == max));
+        }
     }
 
     #[test]
