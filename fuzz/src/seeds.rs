@@ -19,14 +19,16 @@ pub fn all() -> Vec<(&'static str, String, Vec<u8>)> {
     for (decoder, value) in (0..).zip(values()) {
         seeds.push(("decoders", format!("value-{decoder}"), [vec![decoder], value].concat()));
     }
-    for (target, begin) in PROTOCOLS {
-        seeds.push((target, "rounds".to_owned(), rounds(begin, 20)));
+    for times in [20, 80] {
+        for (target, begin) in PROTOCOLS {
+            seeds.push((target, format!("rounds-{times}"), rounds(begin, times)));
+        }
+        for protocol in 0..3 {
+            let name = format!("protocol-{protocol}-{times}");
+            seeds.push(("ordering_step", name, talk(protocol, times)));
+        }
+        seeds.push(("primary_step", format!("votes-{times}"), votes(times)));
     }
-    for protocol in 0..3 {
-        let name = format!("protocol-{protocol}");
-        seeds.push(("ordering_step", name, talk(protocol, 20)));
-    }
-    seeds.push(("primary_step", "votes".to_owned(), votes(20)));
     seeds.push(("worker_step", "batches".to_owned(), batches()));
     seeds
 }

@@ -201,6 +201,11 @@ impl Stage<'_> {
     }
 
     fn receive(&mut self, message: Message) {
+        let input = self.arrival(message);
+        self.step(input);
+    }
+
+    fn arrival(&mut self, message: Message) -> Input {
         let from = match &message {
             // Mostly brought by its author.
             Message::Batch(bytes) if !self.script.seldom() => {
@@ -216,7 +221,7 @@ impl Stage<'_> {
         if self.replays.len() < REPLAYS_MAX {
             self.replays.push(message.clone());
         }
-        self.step(Input::Message { from, message });
+        Input::Message { from, message }
     }
 
     /// The primary misses a batch.
@@ -287,11 +292,13 @@ impl Stage<'_> {
     /// The power goes while the outputs of a step are carried out.
     fn crash_while(&mut self) {
         let carried_out = self.script.below(4);
-        let from = self.world.somebody(&mut self.script);
         let input = match self.script.byte() % 4 {
             0 if !self.is_full => Input::Transaction(Bytes::from(vec![1; 400])),
             0 | 1 => Input::Tick,
-            _ => Input::Message { from, message: self.message() },
+            _ => {
+                let message = self.message();
+                self.arrival(message)
+            }
         };
         let outputs = self.worker.step(self.now, input);
         outputs.into_iter().take(carried_out).for_each(|output| self.carry_out(output));

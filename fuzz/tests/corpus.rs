@@ -24,6 +24,6 @@ fn every_target_survives_its_corpus() {
 fn the_seeds_are_committed() {
     for (target, name, bytes) in seeds::all() {
         let committed = fs::read(corpus().join(target).join(&name)).ok();
-        assert_eq!(committed, Some(bytes), "{target}/{name}: run the program seeds");
+        assert_eq!(committed, Some(bytes), "{target}/{name}: run the example seeds");
     }
 }
