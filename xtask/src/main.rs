@@ -6,6 +6,7 @@
     reason = "this is a command line tool: what it prints is what it is for"
 )]
 
+mod bench;
 mod check;
 mod clients;
 mod contracts;
@@ -52,6 +53,7 @@ Commands:
                         Arbitrary bytes for every decoder and every step, or for the named targets
                         of fuzz/targets; a minute each unless told otherwise.
   bench [NAME]          Runs one bench of the node, or all of them, in release mode.
+  bench steps           Measures what single steps of mempool and consensus cost, as one table.
   help                  This text.
 
 Needs a Rust toolchain. Contracts and clients also need Node.js 20 or newer with npm.
@@ -89,16 +91,11 @@ fn run(arguments: &[String]) -> Result<()> {
         ["mutants"] => mutants::run(""),
         ["mutants", name] => mutants::run(name),
         ["fuzz", chosen @ ..] => fuzz::run(chosen),
-        ["bench", name @ ..] if name.len() <= 1 => bench(name),
+        ["bench", "steps"] => bench::steps(),
+        ["bench", name @ ..] if name.len() <= 1 => bench::node(name),
         ["check" | "clients" | "contracts" | "mutants" | "bench", rest @ ..] => {
             bail!("cannot make sense of {:?}; see cargo xtask help", rest.join(" "))
         }
         [unknown, ..] => bail!("there is no command {unknown:?}; see cargo xtask help"),
     }
-}
-
-fn bench(name: &[&str]) -> Result<()> {
-    let mut command = process::cargo(["run", "--release", "-p", "kraken-node", "--", "bench"]);
-    command.args(name);
-    process::run(&mut command)
 }
