@@ -1,7 +1,8 @@
 //! The one encoding of everything that is signed, sent or stored: borsh.
 //!
 //! Borsh is canonical by specification: a value has one encoding, and decoding takes all bytes or
-//! fails. The limits below are checked before anything is allocated for a message.
+//! fails. (Sets and maps with entries out of order are refused through its feature
+//! `de_strict_order`.) The limits below are checked before anything is allocated for a message.
 
 use borsh::{BorshDeserialize, BorshSerialize};
 
@@ -77,6 +78,16 @@ mod tests {
             prop_assert!(!has_another_encoding::<Certificate>(&bytes));
             prop_assert!(!has_another_encoding::<Commit>(&bytes));
         }
+    }
+
+    #[test]
+    fn a_map_has_one_encoding() {
+        type Map = std::collections::BTreeMap<u8, u8>;
+        let of = |entries: [u8; 4]| [&[2, 0, 0, 0][..], &entries].concat();
+        let map = Map::from([(1, 0), (2, 0)]);
+        assert_eq!(decode::<Map>(&of([1, 0, 2, 0]), 8).expect("in order"), map);
+        assert!(decode::<Map>(&of([2, 0, 1, 0]), 8).is_err(), "out of order");
+        assert!(decode::<Map>(&of([1, 0, 1, 0]), 8).is_err(), "twice");
     }
 
     #[test]
