@@ -6,7 +6,7 @@ use bytes::Bytes;
 use kraken_types::{
     BatchRef, Certificate, Claim, Committee, Digest, Epoch, Header, HeaderDigest, Identity,
     PublicKey, Round, Scheme, SecretKey, Signature, SignedHeader, Signer, Stake, Timestamp,
-    Validator, ValidatorId, Verified, Verify, Vote, testing,
+    Validator, ValidatorId, Verified, Verify, Vote, WorkerId, testing,
 };
 
 use crate::script::Script;
@@ -295,8 +295,17 @@ impl World {
     }
 }
 
-/// Up to three of 256 batches.
+/// Up to three of 256 batches, seldom in places of their own.
 pub fn batches(script: &mut Script<'_>) -> Vec<BatchRef> {
     let count = script.below(16).saturating_sub(12);
-    (0..count).map(|_| testing::batch(u64::from(script.byte()))).collect()
+    let mut batches = Vec::new();
+    for _ in 0..count {
+        let mut batch = testing::batch(u64::from(script.byte()));
+        if script.seldom() {
+            batch.worker = WorkerId(script.byte());
+            batch.sequence = script.near(batch.sequence);
+        }
+        batches.push(batch);
+    }
+    batches
 }
