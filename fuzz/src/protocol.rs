@@ -34,9 +34,9 @@ const GC_DEPTH: u64 = 8;
 /// How many messages may be on their way; the oldest are lost first.
 const ON_THEIR_WAY_MAX: usize = 256;
 
-/// The most effects of one step: one certificate may decide some ten anchors, and each is a record
-/// and a commit; each round has a wish.
-const EFFECTS_MAX: usize = 256;
+/// The most effects of one step besides a few for each entry: what waited in a protocol, and may
+/// all become commits and their records at once.
+const EFFECTS_MAX: usize = 64;
 
 /// How many timers a protocol may have.
 const TIMERS_MAX: usize = 8;
@@ -315,8 +315,11 @@ impl Stage<'_> {
     }
 
     fn step(&mut self, place: usize, input: Input) {
-        let effects = self.nodes[place].machine.step(self.now, input);
-        assert!(effects.len() <= EFFECTS_MAX, "{} effects", effects.len());
+        let machine = &mut self.nodes[place].machine;
+        let waiting = machine.size();
+        let effects = machine.step(self.now, input);
+        let effects_max = EFFECTS_MAX + 4 * waiting;
+        assert!(effects.len() <= effects_max, "{} effects of {waiting} entries", effects.len());
         effects.into_iter().for_each(|effect| self.carry_out(place, effect));
         let (size, size_max) = (self.nodes[place].machine.size(), self.size_max(place));
         assert!(size <= size_max, "{size} entries, of {size_max}");
