@@ -51,18 +51,21 @@ pub(crate) fn run(chosen: &str) -> Result<()> {
         .context("cannot read the list of mutants")?;
     let list: List = toml::from_str(&text).context("the list of mutants is malformed")?;
     let tree = copy_tree()?;
-    let mut survivors = Vec::new();
+    let mut missed = Vec::new();
     for mutant in list.mutant.iter().filter(|mutant| mutant.name.contains(chosen)) {
         let started = Instant::now();
-        let verdict = mutant.hunt(&tree)?;
-        let word = if verdict { "caught" } else { "SURVIVED" };
-        println!("  {word:<8}  {:<34}  {:>5.1} s", mutant.name, started.elapsed().as_secs_f64());
-        if !verdict {
-            survivors.push(mutant.name.as_str());
+        let (word, why) = match mutant.hunt(&tree) {
+            Ok(true) => ("caught", String::new()),
+            Ok(false) => ("SURVIVED", String::new()),
+            Err(error) => ("BROKEN", format!("  {error:#}")),
+        };
+        println!("  {word:<8}  {:<34}  {:>5.1} s{why}", mutant.name, started.elapsed().as_secs_f64());
+        if word != "caught" {
+            missed.push(mutant.name.as_str());
         }
     }
-    if !survivors.is_empty() {
-        bail!("{} mutants survived: {}", survivors.len(), survivors.join(", "));
+    if !missed.is_empty() {
+        bail!("{} mutants were not caught: {}", missed.len(), missed.join(", "));
     }
     if chosen.is_empty() {
         fs::write(process::root().join("docs/mutants.md"), list.table())
