@@ -125,6 +125,16 @@ fn a_stale_anchor_commits_nothing() {
 }
 
 #[test]
+fn a_stale_anchor_that_never_comes_holds_up_nothing() {
+    let anchors = line(4);
+    let mut hotstuff = with_dag(3, &anchors);
+    let lost = certify(header(3, 1), 4);
+    let mixed = [&anchors[1], &lost, &anchors[2], &anchors[3]].map(Verified::clone);
+    let effects = certified(&mut hotstuff, &chain(&[1, 2, 3, 4], &mixed));
+    assert_eq!(commits(&effects), [2, 3]);
+}
+
+#[test]
 fn an_anchor_waits_for_the_mempool_which_is_told_again() {
     let anchors = line(2);
     let mut hotstuff = started(3);
@@ -416,6 +426,9 @@ fn a_restart_goes_on_behind_the_last_commit_and_serves_what_was_voted_for() {
     let expected = Message::Blocks(vec![blocks[1].clone(), blocks[0].clone()]);
     assert_eq!(messages(&effects), [&expected]);
     let fifth = block(5, name(&blocks[3]), None);
+    let _ = again.step(at(0), status(0, qc(name(&fifth)), None));
+    let want = Message::Want { block: name(&fifth).id, above: View(3) };
+    assert_eq!(messages(&again.step(at(0), Input::Timer(FETCH))), [&want], "down to there");
     let effects = certified(&mut again, &[blocks[2].clone(), blocks[3].clone(), fifth]);
     assert_eq!(commits(&effects), [4]);
 }

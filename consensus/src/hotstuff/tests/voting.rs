@@ -95,7 +95,7 @@ fn a_timeout_proves_that_its_view_was_reached() {
     let (mut safety, chain) = (born(), chain());
     safety.observe_tc(&given_up(tc(3, &qc(chain[1]))));
     let timeout = safety.give_up(&identity(4, 3)).expect("nothing was signed");
-    assert_eq!(timeout.view, View(4));
+    assert_eq!((timeout.view, timeout.high_qc.view()), (View(4), View(1)));
     assert_eq!(timeout.verify(&committee(4)), Ok(()));
     let bare = Timeout { tc: None, ..Timeout::clone(&timeout) };
     assert_eq!(bare.verify(&committee(4)), Err(Fault::Unjustified { view: View(4) }));
