@@ -1,7 +1,7 @@
 //! HotStuff with two phases, over the Narwhal DAG.
 //!
-//! The rules are those of Jolteon, also known as DiemBFT v4 (Gelashvili et al., arXiv:2106.10362,
-//! figures 1 to 4). In each view one leader proposes a block that extends the highest certified
+//! The rules are those of Jolteon (Gelashvili et al., arXiv:2106.10362), also known as DiemBFT v4,
+//! whose steady state, pacemaker and view change this follows. In each view one leader proposes a block that extends the highest certified
 //! block it knows. A validator votes by the rules of [`safety`]; a quorum of votes certifies the
 //! block and opens the next view. A quorum that gives up on a view opens the next one as well.
 //!
@@ -30,8 +30,8 @@
 //! asynchronous protocol.
 //!
 //! Blocks that are missed are fetched by their digest, down to the last one that is settled. Others
-//! serve the last [`Tree::HISTORY_MAX`] views. Whoever is further behind than that cannot catch up
-//! by blocks.
+//! serve the last 2,048 views, also after a restart. Whoever is further behind than that cannot
+//! catch up by blocks: it votes, but commits nothing.
 //!
 //! Digests are signed in the domains `kraken hotstuff proposal v1`, `kraken hotstuff vote v1` and
 //! `kraken hotstuff timeout v1`; blocks are identified in `kraken hotstuff block v1`, and the first

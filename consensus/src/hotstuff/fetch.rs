@@ -74,12 +74,11 @@ impl Fetch {
             return None;
         }
         let mut bytes = 0;
-        let fits = |block: &Block| {
+        let mut fits = |block: &Block| {
             bytes += codec::encode(block).len();
             bytes <= BLOCKS_BYTES_MAX
         };
         let blocks = tree.descent(block, above).take(BLOCKS_MAX).map(|block| Block::clone(block));
-        let mut fits = fits;
         let blocks: Vec<_> = blocks.take_while(|block| fits(block)).collect();
         (!blocks.is_empty()).then_some(blocks)
     }

@@ -2,12 +2,11 @@
 //!
 //! Time is only kept while there is something to decide on, so an idle committee is quiet. The
 //! patience doubles with each view that brings no decision: after the network has become timely,
-//! views soon last long enough for one (Jolteon, arXiv:2106.10362, section 4, "pacemaker").
+//! views soon last long enough for one.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use kraken_types::{Timestamp, ValidatorId, Verified, View};
-use std::collections::BTreeMap;
 
 use super::quorum::Timeout;
 

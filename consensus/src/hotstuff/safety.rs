@@ -1,7 +1,7 @@
 //! The voting rules, and nothing else: what a validator may sign.
 //!
-//! Two blocks of one height are never both decided as long as less than a third of the stake breaks
-//! these rules (Jolteon, arXiv:2106.10362, section 4 and appendix A):
+//! As long as less than a third of the stake breaks these rules, no two blocks are decided of which
+//! neither extends the other (Jolteon, arXiv:2106.10362):
 //!
 //! - S1 A validator signs one proposal per view, in ascending order of views.
 //! - S2 It votes in a view once, in ascending order of views, and not in a view that it gave up.

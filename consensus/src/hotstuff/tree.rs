@@ -9,9 +9,10 @@ use kraken_types::{Round, View};
 
 use super::block::{Block, BlockId, BlockRef};
 
-/// The blocks we hold. Bounded: [`Tree::HISTORY_MAX`] decided blocks, the oldest go first, and
-/// [`Tree::OPEN_MAX`] others, of which one per view at most is not certified or an ancestor of one
-/// that is; a block for which there is no room is refused, and can be had from others later.
+/// The blocks we hold. Bounded: those of the last [`Tree::HISTORY_MAX`] decided views, of which the
+/// oldest go first, and [`Tree::OPEN_MAX`] undecided ones. Of the undecided ones, whoever feeds the
+/// tree lets in one per view, and those that a certified one descends from. A block for which there
+/// is no room is refused, and can be had from others later.
 #[derive(Debug)]
 pub(super) struct Tree {
     blocks: BTreeMap<BlockId, Arc<Block>>,
@@ -37,8 +38,8 @@ pub(super) enum Branch {
 }
 
 impl Tree {
-    /// The most decided blocks that are kept for others. A validator that is further behind cannot
-    /// catch up by blocks.
+    /// How many decided views are kept for others. A validator that is further behind cannot catch up
+    /// by blocks.
     pub(super) const HISTORY_MAX: u64 = 2_048;
 
     /// The most undecided blocks.
@@ -103,10 +104,8 @@ impl Tree {
     /// Decides on a block: drops the branches that it closes, and the oldest of the history.
     pub(super) fn decide(&mut self, branch: &[BlockRef]) {
         let Some(last) = branch.iter().max() else { return };
-        let closed = |block: &BlockRef| {
-            self.decided.view < block.view && block.view <= last.view && !branch.contains(block)
-        };
-        let closed: Vec<_> = self.views.iter().copied().filter(closed).collect();
+        let is_closed = |block: &BlockRef| block.view <= last.view && !branch.contains(block);
+        let closed: Vec<_> = self.open().filter(is_closed).collect();
         self.decided = *last;
         let old = self.decided.view.0.saturating_sub(Self::HISTORY_MAX);
         let old: Vec<_> = self.views.range(..first_of(View(old))).copied().collect();
