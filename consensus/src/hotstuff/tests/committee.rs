@@ -215,7 +215,7 @@ impl Net {
         let now = at(self.now);
         let Some(core) = &mut self.nodes[id].core else { return };
         let effects = core.step(now, input);
-        let breaks = self.now < self.lossy_until && self.chance.below(400) == 0;
+        let breaks = self.now < self.lossy_until && self.chance.below(60) == 0;
         let whole = effects.len();
         let done = if breaks {
             usize::try_from(self.chance.below(whole as u64 + 1)).expect("small")
@@ -226,7 +226,7 @@ impl Net {
             self.carry_out(id, effect);
         }
         if breaks {
-            let pause = 20 + self.chance.below(500);
+            let pause = 1 + self.chance.below(150);
             self.crash(id, pause);
         }
     }
