@@ -86,6 +86,8 @@ enum Stage {
     Waiting,
     UnderWay,
     Candidate,
+    /// A candidate that this pool did not hand out.
+    Foreign,
 }
 
 impl Pool {
@@ -189,7 +191,11 @@ impl Pool {
 
     /// The transaction is in the order; it may come from another validator or an earlier run.
     pub(crate) fn ordered(&mut self, hash: TransactionHash) {
-        self.known.insert(hash, Stage::Candidate);
+        let stage = match self.known.get(&hash) {
+            None | Some(Stage::Foreign) => Stage::Foreign,
+            Some(Stage::Waiting | Stage::UnderWay | Stage::Candidate) => Stage::Candidate,
+        };
+        self.known.insert(hash, stage);
     }
 
     /// The transaction is executed and in the open block.
@@ -203,8 +209,9 @@ impl Pool {
         }
     }
 
-    /// The transaction was left out. One that is only early waits again; others are rejected, and
-    /// what came behind them waits for their nonce.
+    /// The transaction was left out. One of ours that is only early waits again, and one that is not
+    /// ours is for whoever handed it out, or it would come again from every validator; others are
+    /// rejected, and what came behind them waits for their nonce.
     pub(crate) fn left_out(
         &mut self,
         transaction: &Prepared,
@@ -215,11 +222,17 @@ impl Pool {
         let account = self.accounts.entry(sender).or_default();
         account.arrived(nonce_number(transaction));
         account.restart();
-        if rejection.kind == RejectionKind::NonceAhead {
-            account.wait(nonce_number(transaction), transaction.clone(), now);
-            self.known.insert(transaction.hash(), Stage::Waiting);
-        } else {
-            self.reject(transaction.hash(), rejection);
+        let hash = transaction.hash();
+        let is_early = rejection.kind == RejectionKind::NonceAhead;
+        match (is_early, self.known.get(&hash)) {
+            (true, Some(Stage::Foreign)) => {
+                self.known.remove(&hash);
+            }
+            (true, Some(Stage::Waiting | Stage::UnderWay | Stage::Candidate) | None) => {
+                account.wait(nonce_number(transaction), transaction.clone(), now);
+                self.known.insert(hash, Stage::Waiting);
+            }
+            (false, _) => self.reject(hash, rejection),
         }
         self.wake(sender);
     }
@@ -274,7 +287,7 @@ impl Pool {
     pub(crate) fn progress(&self, hash: TransactionHash) -> Option<Progress> {
         match self.known.get(&hash) {
             Some(Stage::Waiting | Stage::UnderWay) => Some(Progress::Received),
-            Some(Stage::Candidate) => Some(Progress::Candidate),
+            Some(Stage::Candidate | Stage::Foreign) => Some(Progress::Candidate),
             None => {
                 self.rejected.get(&hash).map(|reason| Progress::Rejected { reason: reason.clone() })
             }

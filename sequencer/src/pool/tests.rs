@@ -134,6 +134,24 @@ fn what_comes_behind_a_failed_transaction_comes_again() {
 }
 
 #[test]
+fn what_others_order_too_early_is_not_taken_over() {
+    let mut pool = pool();
+    pool.insert(transaction(0, 0), 0, NOW).expect("the next one");
+    let own = pool.take_ready(10).remove(0);
+    let foreign = transaction(1, 1);
+    for early in [&own, &foreign] {
+        pool.ordered(early.hash());
+        assert_eq!(pool.progress(early.hash()), Some(Progress::Candidate));
+        pool.left_out(early, rejection(RejectionKind::NonceAhead), NOW);
+    }
+    assert_eq!(pool.progress(own.hash()), Some(Progress::Received));
+    assert_eq!(pool.progress(foreign.hash()), None);
+    pool.insert(transaction(1, 0), 0, NOW).expect("the missing one");
+    let taken = pool.take_ready(10);
+    assert!(taken.iter().all(|taken| taken.hash() != foreign.hash()), "it was not ours");
+}
+
+#[test]
 fn a_transaction_that_waits_too_long_is_dropped_and_said_to_be() {
     let mut pool = pool();
     let waiting = transaction(0, 1);
