@@ -93,7 +93,7 @@ impl Builder {
     ///
     /// # Errors
     /// [`Ended`] if the state cannot be read, the engine fails, or nobody commits blocks any more.
-    pub(crate) fn run(mut self) -> Result<(), Ended> {
+    pub(crate) fn run(&mut self) -> Result<(), Ended> {
         let mut work = Work::default();
         if self.rules.empty_blocks {
             self.wanted.send_replace(Some(Timestamp::ZERO));

@@ -290,7 +290,7 @@ impl Parts {
             caught_up: Some(CaughtUp { behind, told }),
             shutdown: supervisor.shutdown(),
         };
-        supervisor.thread("builder", move || builder.run())?;
+        supervisor.thread("builder", builder, Builder::run)?;
 
         let batches = std::mem::take(&mut recovered.batches);
         let ordering = Ordering::new(

@@ -95,19 +95,22 @@ impl Supervisor {
         });
     }
 
-    /// Starts a thread, for work that blocks.
+    /// Starts a thread, for work that blocks. The task is dropped only after its end was noticed:
+    /// whoever misses it then cannot be the first to say why.
     ///
     /// # Errors
     /// If the operating system has no thread to give.
-    pub(crate) fn thread(
+    pub(crate) fn thread<T: Send + 'static>(
         &self,
         name: &'static str,
-        work: impl FnOnce() -> Result<(), Ended> + Send + 'static,
+        mut task: T,
+        run: fn(&mut T) -> Result<(), Ended>,
     ) -> Result<(), StartError> {
-        let (supervisor, alive) = (self.detached(), self.alive.clone());
+        let (notice, alive) = (self.detached(), self.alive.clone());
         let body = move || {
-            let result = std::panic::catch_unwind(AssertUnwindSafe(work));
-            supervisor.ended(name, result.unwrap_or_else(|_| Err(Ended::panicked(name))));
+            let result = std::panic::catch_unwind(AssertUnwindSafe(|| run(&mut task)));
+            notice.ended(name, result.unwrap_or_else(|_| Err(Ended::panicked(name))));
+            drop(task);
             drop(alive);
         };
         thread::Builder::new()
@@ -159,11 +162,10 @@ mod tests {
             shutdown.cancelled().await;
             Ok(())
         });
-        let shutdown = supervisor.shutdown();
-        let blocking = tokio::runtime::Handle::current();
+        let blocking = (tokio::runtime::Handle::current(), supervisor.shutdown());
         supervisor
-            .thread("blocking", move || {
-                blocking.block_on(shutdown.cancelled());
+            .thread("blocking", blocking, |(runtime, shutdown)| {
+                runtime.block_on(shutdown.cancelled());
                 Ok(())
             })
             .expect("a thread");
@@ -174,5 +176,21 @@ mod tests {
         remaining.none().await;
         let reason = reason.wait_for(Option::is_some).await.expect("a reason").clone();
         assert_eq!(reason.as_deref(), Some("broken ended: it panicked"));
+    }
+
+    #[tokio::test]
+    async fn who_fails_is_named_before_those_who_miss_it() {
+        let (supervisor, remaining) = Supervisor::new();
+        let (sender, mut receiver) = mpsc::channel::<()>(1);
+        supervisor.task("dependent", async move {
+            receiver.recv().await;
+            Err(Ended::gone("dependent", "broken"))
+        });
+        let broken = |_: &mut mpsc::Sender<()>| Err(Ended::panicked("broken"));
+        supervisor.thread("broken", sender, broken).expect("a thread");
+        let reason = supervisor.reason();
+        drop(supervisor);
+        remaining.none().await;
+        assert_eq!(reason.borrow().as_deref(), Some("broken ended: it panicked"));
     }
 }
