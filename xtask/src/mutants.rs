@@ -59,7 +59,11 @@ pub(crate) fn run(chosen: &str) -> Result<()> {
             Ok(false) => ("SURVIVED", String::new()),
             Err(error) => ("BROKEN", format!("  {error:#}")),
         };
-        println!("  {word:<8}  {:<34}  {:>5.1} s{why}", mutant.name, started.elapsed().as_secs_f64());
+        println!(
+            "  {word:<8}  {:<34}  {:>5.1} s{why}",
+            mutant.name,
+            started.elapsed().as_secs_f64()
+        );
         if word != "caught" {
             missed.push(mutant.name.as_str());
         }

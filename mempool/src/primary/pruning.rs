@@ -2,9 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use kraken_types::{
-    BatchDigest, BatchRef, Commit, HeaderDigest, Round, Signers, Timestamp, ValidatorId,
-};
+use kraken_types::{BatchDigest, BatchRef, Commit, HeaderDigest, Round, Timestamp, ValidatorId};
 
 use super::{Output, Primary, Record};
 
@@ -59,10 +57,12 @@ impl Primary {
                 }
             }
         }
-        // What no certificate of ours names was ordered by one that is too old for us.
+        // What no certificate of ours names was ordered by one that is too old for us. A quorum
+        // held it, so anyone may be asked.
         for (author, batch) in batches {
             if lacking.remove(&(*author, batch.digest)) {
-                let (author, batch, holders) = (*author, *batch, Signers::default());
+                let holders = self.config.identity.peers().collect();
+                let (author, batch) = (*author, *batch);
                 self.outputs.push(Output::Fetch { author, batch, holders });
             }
         }
