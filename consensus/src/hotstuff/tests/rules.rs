@@ -426,10 +426,11 @@ fn a_restart_goes_on_behind_the_last_commit_and_serves_what_was_voted_for() {
     let expected = Message::Blocks(vec![blocks[1].clone(), blocks[0].clone()]);
     assert_eq!(messages(&effects), [&expected]);
     let fifth = block(5, name(&blocks[3]), None);
-    let _ = again.step(at(0), status(0, qc(name(&fifth)), None));
-    let want = Message::Want { block: name(&fifth).id, above: View(3) };
+    let sixth = block(6, name(&fifth), None);
+    let _ = again.step(at(0), status(0, qc(name(&sixth)), None));
+    let want = Message::Want { block: name(&sixth).id, above: View(3) };
     assert_eq!(messages(&again.step(at(0), Input::Timer(FETCH))), [&want], "down to there");
-    let effects = certified(&mut again, &[blocks[2].clone(), blocks[3].clone(), fifth]);
+    let effects = certified(&mut again, &[fifth, sixth]);
     assert_eq!(commits(&effects), [4]);
 }
 
