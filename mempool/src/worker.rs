@@ -18,7 +18,9 @@
 //! - W7 After a restart everything that is stored is reported again at the first tick, except what
 //!   [`Input::Ordered`] names before. Own batches gather their quorum anew.
 //! - W8 What is executed is released.
-//! - W9 Who lost its disk numbers its batches on from its clock, far behind whatever it made before.
+//! - W9 After a start batches are numbered from the clock, or from behind the newest of ours on disk
+//!   if that is higher. Who lost its disk does not know which places in its order are taken, and
+//!   what it fetches of its own afterwards need not be its newest: so it is the same at every start.
 //!
 //! Acknowledgements are not signed and prove nothing to others; certificates do. A liar that
 //! acknowledges what it does not hold only makes a header go out that gets its votes later.
@@ -119,11 +121,9 @@ pub struct Held {
 #[derive(Debug)]
 pub enum Input {
     /// First input after a start: the batches on disk that are not released, oldest first. The
-    /// newest own batch is always there.
+    /// newest own batch is always there, unless the disk was lost. The clock must be later than at
+    /// the last start.
     Recovered(Vec<Held>),
-    /// First input instead of the above when the disk was lost: nobody here knows which places in
-    /// our order are taken. The clock must be later than at our last batch.
-    Forgotten,
     /// The gateway admitted a transaction, of at most [`codec::TRANSACTION_BYTES_MAX`]: no peer
     /// would take a batch with a larger one.
     Transaction(Bytes),
@@ -217,8 +217,7 @@ impl Message {
 }
 
 impl Worker {
-    /// Starts with nothing; feed [`Input::Recovered`] next, or
-    /// [`Input::Forgotten`].
+    /// Starts with nothing; feed [`Input::Recovered`] next.
     pub fn new(config: Config) -> Self {
         let (identity, retry_after) = (&config.identity, config.retry_after);
         let per_peer = config.requests_per_peer_max;
@@ -246,7 +245,6 @@ impl Worker {
     pub fn step(&mut self, now: Timestamp, input: Input) -> Vec<Output> {
         let mut outputs = match input {
             Input::Recovered(held) => self.recover(now, held),
-            Input::Forgotten => self.forget(now),
             Input::Transaction(transaction) => {
                 self.pack(now, packer::Input::Transaction(transaction))
             }
@@ -271,6 +269,7 @@ impl Worker {
     }
 
     fn recover(&mut self, now: Timestamp, held: Vec<Held>) -> Vec<Output> {
+        self.number_from(now);
         for held in held {
             self.shelf.insert(held);
             if held.author == self.config.identity.id {
@@ -287,9 +286,8 @@ impl Worker {
     }
 
     /// Rule W9. A worker makes less than a thousand batches in a millisecond.
-    fn forget(&mut self, now: Timestamp) -> Vec<Output> {
-        self.skip_to(now.millis().saturating_mul(1_000));
-        Vec::new()
+    fn number_from(&mut self, now: Timestamp) {
+        self.next_sequence = self.next_sequence.max(now.millis().saturating_mul(1_000));
     }
 
     fn pack(&mut self, now: Timestamp, input: packer::Input) -> Vec<Output> {

@@ -49,7 +49,8 @@ pub enum Entry {
 pub enum Input {
     /// First input after a start: the votes log, oldest first; empty on a new chain.
     Recovered(Vec<Entry>),
-    /// First input instead of the above when the disk was lost.
+    /// First input instead of the above when the disk was lost; and again, after every start, until
+    /// the log holds an entry of the primary: before that it is not known to have been lost.
     Forgotten,
     /// The ordering part of another validator sent this.
     Message {

@@ -90,6 +90,10 @@ fn seeds_that_failed_once_hold() {
         (Protocol::HotStuff, 9),
         // A lone validator made no header to commit the one before.
         (Protocol::Bullshark, 12),
+        // Who lost its disk and stopped again numbered its batches at places that were taken; or
+        // took its empty disk for a new chain.
+        (Protocol::Bullshark, 1_211),
+        (Protocol::Bullshark, 1_761),
     ];
     for (protocol, number) in table {
         let report = seed(protocol, number, Choice::default());

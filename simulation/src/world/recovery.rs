@@ -1,9 +1,6 @@
 //! A start: the disks are read, the machines get their records back, the rest is as always.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    mem,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use kraken_consensus as consensus;
 use kraken_mempool::{primary, worker};
@@ -29,21 +26,25 @@ impl World {
         node.skew = self.random.gen_range(-skew..=skew);
         node.state = State::Up;
         node.reset(&self.plan);
-        let has_forgotten = mem::take(&mut node.has_forgotten);
 
         let entries = self.read_votes(id);
         let held = self.read_batches(id);
+        let node = &mut self.nodes[id.0];
+        // The protocol speaks first: once the primary's word is durable, both have theirs.
+        let has_word = entries.iter().any(|entry| matches!(entry, ordering::Entry::Primary(_)));
+        node.has_forgotten &= !has_word;
+        let has_forgotten = node.has_forgotten;
         self.observer.recovered(&self.nodes[id.0], &entries);
         let counts = (entries.len(), held.len());
         self.audit.start(self.agenda.now(), id, counts, has_forgotten);
         let resumed = self.resume_execution(id, &entries);
-        let mut inputs = if has_forgotten {
-            let worker = Input::Worker(worker::Input::Forgotten);
-            vec![Input::Ordering(ordering::Input::Forgotten), worker]
+        let ordering = if has_forgotten {
+            ordering::Input::Forgotten
         } else {
-            let worker = Input::Worker(worker::Input::Recovered(held));
-            vec![Input::Ordering(ordering::Input::Recovered(entries)), worker]
+            ordering::Input::Recovered(entries)
         };
+        let worker = worker::Input::Recovered(held);
+        let mut inputs = vec![Input::Ordering(ordering), Input::Worker(worker)];
         inputs.extend(resumed);
         inputs.extend(self.executed_before(id));
         self.plan_propose(id);

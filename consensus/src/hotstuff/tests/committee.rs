@@ -361,7 +361,7 @@ fn three_of_four_order_everything() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 8, ..ProptestConfig::default() })]
 
     #[test]
     fn nothing_that_networks_and_crashes_do_makes_validators_disagree_or_stop(

@@ -133,8 +133,15 @@ fn after_a_restart_a_lone_validator_seals_what_is_not_ordered() {
 #[test]
 fn who_lost_its_disk_seals_at_places_that_cannot_be_taken() {
     let mut worker = worker(4, 0);
-    let _ = worker.step(at(7_000), Input::Forgotten);
-    assert_eq!(make(&mut worker, 7_000, 5).0.sequence, 7_000_001);
+    let _ = worker.step(at(7_000), Input::Recovered(vec![]));
+    assert_eq!(make(&mut worker, 7_000, 5).0.sequence, 7_000_000);
+
+    // It stops again before anything of its own is durable, or with an old batch that it fetched.
+    for on_disk in [vec![], vec![held(0, &batch(0, 3, 5))]] {
+        let mut again = super::worker(4, 0);
+        let _ = again.step(at(8_000), Input::Recovered(on_disk));
+        assert_eq!(make(&mut again, 8_000, 5).0.sequence, 8_000_000);
+    }
 }
 
 #[test]
