@@ -72,7 +72,8 @@ fn half_of_a_committee_waits_for_the_other() {
         };
         let report = run(&plan, Vec::new(), false);
         assert_eq!(report.violation, None, "{protocol:?}");
-        let [before, cut, waited] = [4, 6, 14].map(|second| report.progress[second]);
+        // What was certified before the cut may still find its way on either side.
+        let [before, cut, waited] = [4, 10, 14].map(|second| report.progress[second]);
         assert!(0 < before, "{protocol:?}: {:?}", report.progress);
         assert_eq!(cut, waited, "{protocol:?}: a minority ordered something");
         assert!(waited < report.commits, "{protocol:?}: {:?}", report.progress);
