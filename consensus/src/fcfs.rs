@@ -17,7 +17,8 @@
 //!   own order is right up to there, and somebody has to look.
 //! - F5 A follower that lacks something asks the first validator, at first after `view_timeout`,
 //!   and after twice as long each time without progress, up to `view_timeout_max`: for
-//!   announcements from the next on, or, if it has that, for the certificate.
+//!   announcements from the next on, or, if it has that, for the certificate. Its mempool keeps
+//!   certificates long after they were ordered; nobody else may ever mention this one.
 //! - F6 The wish to close a block is obeyed in a committee of one only: nobody else could object.
 //!
 //! The first validator remembers the last [`HISTORY_MAX`] announcements, and after a restart those
@@ -72,10 +73,6 @@ pub enum Message {
     Orders(Vec<Order>),
     /// Say what is the order from this index on. To the first validator.
     Want(CommitIndex),
-    /// Send this certificate, which was announced. To the first validator.
-    WantCertificate(HeaderDigest),
-    /// An answer.
-    Certificate(Certificate),
 }
 
 /// A certificate has its place in the order.
@@ -180,13 +177,8 @@ impl Fcfs {
                 self.follower.hear(orders, self.linearizer.state().next);
                 self.follow()
             }
-            Message::Certificate(certificate) => {
-                let next = self.linearizer.state().next;
-                let verified = self.follower.check(certificate, next, &self.identity.committee);
-                verified.map(Effect::Certificate).into_iter().collect()
-            }
-            // Questions to the first validator.
-            Message::Want(_) | Message::WantCertificate(_) => Vec::new(),
+            // A question to the first validator.
+            Message::Want(_) => Vec::new(),
         }
     }
 
@@ -201,12 +193,8 @@ impl Fcfs {
                 let is_known = orders.first().is_some_and(|order| order.index == *first);
                 is_known.then_some(Message::Orders(orders))
             }
-            Message::WantCertificate(digest) => {
-                let certificate = self.dag.get(digest).cloned();
-                certificate.map(|certificate| Message::Certificate(certificate.into_inner()))
-            }
-            // Only the first validator itself says these.
-            Message::Orders(_) | Message::Certificate(_) => None,
+            // Only the first validator itself says this.
+            Message::Orders(_) => None,
         };
         let send = |message| Effect::Send { to: from, message: crate::Message::Fcfs(message) };
         answer.map(send).into_iter().collect()

@@ -90,14 +90,10 @@ fn the_bytes_of_fcfs_do_not_change() {
         anchor: HeaderDigest(digest(0xa1)),
         chain: ChainDigest(digest(0xc1)),
     };
-    let certificate = certify(testing::header(1, 1), 4).into_inner();
-    let answer = format!("00 03 {}", hex_of(&certificate));
     let order_bytes = format!("0500000000000000 {DIGEST_A1} {DIGEST_C1}");
     let messages = [
         (fcfs::Message::Orders(vec![order]), format!("00 00 01000000 {order_bytes}")),
         (fcfs::Message::Want(CommitIndex(5)), "00 01 0500000000000000".to_owned()),
-        (fcfs::Message::WantCertificate(HeaderDigest(digest(0xa1))), format!("00 02 {DIGEST_A1}")),
-        (fcfs::Message::Certificate(certificate), answer),
     ];
     for (message, golden) in messages {
         assert_golden(&Message::Fcfs(message), &golden);

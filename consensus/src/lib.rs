@@ -20,7 +20,7 @@ use std::{fmt, time::Duration};
 use borsh::{BorshDeserialize, BorshSerialize};
 use bytes::Bytes;
 use kraken_types::{
-    Awaited, Certificate, Commit, Identity, Round, Timestamp, ValidatorId, Verified,
+    Awaited, Certificate, Commit, HeaderDigest, Identity, Round, Timestamp, ValidatorId, Verified,
     codec::{self, DecodeError},
     genesis,
 };
@@ -117,6 +117,14 @@ pub enum Effect {
     Attach(Bytes),
     /// A message brought this certificate: hand it to the mempool, which may lack its ancestors.
     Certificate(Verified<Certificate>),
+    /// This certificate has a place in the order and was not delivered: the mempool should ask that
+    /// validator for it. Best effort.
+    Want {
+        /// Which.
+        certificate: HeaderDigest,
+        /// Who has it.
+        from: ValidatorId,
+    },
     /// Append to the total order. Indexes count up from zero without gaps.
     Commit(Commit),
 }

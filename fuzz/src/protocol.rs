@@ -365,6 +365,9 @@ impl Stage<'_> {
             Effect::Hold { round: _, until: _ } => {}
             Effect::Attach(bytes) => assert!(bytes.len() <= ATTACHMENT_BYTES_MAX),
             Effect::Certificate(certificate) => self.deliver(place, &certificate),
+            Effect::Want { certificate: _, from } => {
+                assert!(self.world.committee.get(from).is_some(), "asks a stranger");
+            }
             Effect::Commit(commit) => self.commit(place, commit),
         }
     }

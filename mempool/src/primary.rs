@@ -54,8 +54,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use kraken_types::{
-    Awaited, BatchDigest, BatchRef, Certificate, Commit, Identity, Round, Signers, Timestamp,
-    ValidatorId, Verified, Verify,
+    Awaited, BatchDigest, BatchRef, Certificate, Commit, HeaderDigest, Identity, Round, Signers,
+    Timestamp, ValidatorId, Verified, Verify,
 };
 
 pub use message::{Message, Record};
@@ -160,6 +160,14 @@ pub enum Input {
     Attach(Bytes),
     /// The ordering protocol came across this certificate; it may be new to us.
     Certificate(Verified<Certificate>),
+    /// The ordering protocol waits for this certificate, which that validator has. It says so again
+    /// if it does not come.
+    Want {
+        /// Which.
+        certificate: HeaderDigest,
+        /// Who has it.
+        from: ValidatorId,
+    },
     /// This was ordered.
     Committed(Commit),
     /// Time asked for with [`Output::WakeAt`] has come, or only time has passed.
@@ -242,6 +250,7 @@ impl Primary {
                 }
                 self.take_in(now, None, certificate);
             }
+            Input::Want { certificate, from } => self.ask_for(certificate, from),
             Input::Committed(commit) => self.commit(now, &commit),
             Input::Tick => {}
         }

@@ -256,6 +256,9 @@ fn of_protocol(effect: consensus::Effect, steps: &mut VecDeque<Step>, effects: &
         consensus::Effect::Certificate(certificate) => {
             steps.push_back(Step::Primary(primary::Input::Certificate(certificate)));
         }
+        consensus::Effect::Want { certificate, from } => {
+            steps.push_back(Step::Primary(primary::Input::Want { certificate, from }));
+        }
         consensus::Effect::Commit(commit) => {
             steps.push_back(Step::Primary(primary::Input::Committed(commit.clone())));
             effects.push(Effect::Commit(commit));

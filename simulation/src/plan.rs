@@ -197,7 +197,10 @@ impl Plan {
             self.faults.every = self.faults.every.filter(|_| !self.faults.kinds.is_empty());
             self.faults.every = self.faults.every.map(|drawn| drawn.max(every));
             self.faults.longest = longest;
-            self.settings.serve_depth = serve_depth;
+            // A follower of FCFS asks for one certificate at a time, ever more rarely.
+            if self.protocol != Protocol::Fcfs {
+                self.settings.serve_depth = serve_depth;
+            }
         }
         self
     }

@@ -49,10 +49,8 @@ pub struct World {
     released: u64,
     /// How many commits all must have executed, once it is known.
     goal: Option<u64>,
-    /// Since when everything is done.
-    done_at: Option<Timestamp>,
-    /// How many headers and turns there were when everybody should have fallen silent.
-    turns: Option<usize>,
+    /// How many headers and turns there are and since when, once everything is done.
+    last_turn: Option<(usize, Timestamp)>,
     is_over: bool,
     events: u64,
     /// Of them, in the millisecond that goes on.
@@ -71,8 +69,9 @@ impl World {
     /// How long after the last fault everyone's work gets into the order.
     const SETTLING: Duration = millis(1_000);
 
-    /// How long after the last work everybody has fallen silent, and how long that is looked at.
-    const SILENCE: Duration = millis(10_000);
+    /// So long nobody makes headers once all is done. What nobody will order keeps a committee busy
+    /// until it falls below the horizon.
+    const SILENCE: Duration = millis(5_000);
 
     /// How often somebody looks whether everything is done.
     const LOOK_EVERY: Duration = millis(100);
@@ -113,8 +112,7 @@ impl World {
             submitted: 0,
             released: 0,
             goal: None,
-            done_at: None,
-            turns: None,
+            last_turn: None,
             is_over: false,
             events: 0,
             at_once: 0,
@@ -199,10 +197,7 @@ impl World {
             Event::Slice(place) => self.network.slice(self.plan.slices[place].reaches.clone()),
             Event::Calm => self.calm(),
             Event::Look => self.look(),
-            Event::Deadline => {
-                let what = self.what_is_missing();
-                self.observer.violated(Invariant::Liveness, what);
-            }
+            Event::Deadline => self.give_up(),
         }
     }
 
@@ -333,21 +328,25 @@ impl World {
         }
     }
 
-    /// A committee with nothing to do is quiet: nobody makes headers any more. Ends the run.
+    /// A committee with nothing to do falls silent: nobody makes headers any more. Ends the run.
     fn listen(&mut self) {
-        let now = self.agenda.now();
-        let done_at = *self.done_at.get_or_insert(now);
-        let turns = self.observer.turns();
-        match self.turns {
-            _ if self.nodes.iter().any(|node| !node.is_honest) => self.is_over = true,
-            None if done_at + Self::SILENCE <= now => self.turns = Some(turns),
-            None => {}
-            Some(before) if before != turns => {
-                let what = format!("{} headers or turns without a reason", turns - before);
-                self.observer.violated(Invariant::Quiet, what);
-            }
-            Some(_) => self.is_over = done_at + 2 * Self::SILENCE <= now,
+        let (now, turns) = (self.agenda.now(), self.observer.turns());
+        let last = *self.last_turn.get_or_insert((turns, now));
+        if last.0 != turns {
+            self.last_turn = Some((turns, now));
         }
+        let has_liars = self.nodes.iter().any(|node| !node.is_honest);
+        self.is_over = has_liars || last.1 + Self::SILENCE <= now;
+    }
+
+    /// Time is up.
+    fn give_up(&mut self) {
+        if let Some((turns, _)) = self.last_turn {
+            let what = format!("all is done, but there is no end of headers: {turns} so far");
+            return self.observer.violated(Invariant::Quiet, what);
+        }
+        let what = self.what_is_missing();
+        self.observer.violated(Invariant::Liveness, what);
     }
 
     fn forget(&mut self) {

@@ -95,6 +95,9 @@ fn seeds_that_failed_once_hold() {
         // took its empty disk for a new chain.
         (Protocol::Bullshark, 1_211),
         (Protocol::Bullshark, 1_761),
+        // A follower never got a certificate that nobody else mentioned.
+        (Protocol::Fcfs, 232),
+        (Protocol::Fcfs, 284),
     ];
     for (protocol, number) in table {
         let report = seed(protocol, number, Choice::default());

@@ -146,6 +146,7 @@ fn holds(effects: &[Effect]) -> Vec<(u64, Awaited)> {
         | Effect::SetTimer { .. }
         | Effect::Attach(_)
         | Effect::Certificate(_)
+        | Effect::Want { .. }
         | Effect::Commit(_) => None,
     };
     effects.iter().filter_map(hold).collect()

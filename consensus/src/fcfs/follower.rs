@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use kraken_types::{Certificate, CommitIndex, Committee, Verified, Verify};
+use kraken_types::{Certificate, CommitIndex, Verified};
 
 use super::{FIRST, HISTORY_MAX, Message, Order};
 use crate::{Effect, TimerId, dag::Dag, linearizer::Linearizer};
@@ -81,24 +81,14 @@ impl Follower {
         }
         let next = linearizer.state().next;
         let question = match self.announced.get(&next) {
-            Some(order) => Message::WantCertificate(order.anchor),
-            None => Message::Want(next),
+            Some(order) => Effect::Want { certificate: order.anchor, from: FIRST },
+            None => {
+                let message = crate::Message::Fcfs(Message::Want(next));
+                Effect::Send { to: FIRST, message }
+            }
         };
         self.patience = self.patience.saturating_mul(2).min(self.patience_max);
-        let message = crate::Message::Fcfs(question);
-        vec![Effect::Send { to: FIRST, message }, self.set_timer()]
-    }
-
-    /// Checks a certificate, if it is the one that the next commit waits for.
-    pub(super) fn check(
-        &self,
-        certificate: Certificate,
-        next: CommitIndex,
-        committee: &Committee,
-    ) -> Option<Verified<Certificate>> {
-        let order = self.announced.get(&next)?;
-        let is_awaited = order.anchor == certificate.digest();
-        is_awaited.then(|| certificate.verified(committee).ok()).flatten()
+        vec![question, self.set_timer()]
     }
 
     pub(super) fn len(&self) -> usize {

@@ -259,6 +259,14 @@ impl Primary {
         self.serve(now, from, found);
     }
 
+    /// Asks for a certificate that nothing we have refers to, unless it is here by now.
+    pub(super) fn ask_for(&mut self, certificate: HeaderDigest, from: ValidatorId) {
+        if self.dag.get(certificate).is_none() {
+            let message = Message::Want(vec![certificate]);
+            self.outputs.push(Output::Send { to: from, message });
+        }
+    }
+
     /// A validator says how far it is.
     pub(super) fn hear_behind(&mut self, now: Timestamp, from: ValidatorId, rounds: &[Round]) {
         let reached = self.dag.reached();

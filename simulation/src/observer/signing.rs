@@ -100,9 +100,7 @@ impl Signing {
                 fcfs::Message::Orders(orders) => orders.iter().try_for_each(|order| {
                     self.must_be_durable(node.id, Fact::Ordered(order.index, order.anchor))
                 }),
-                fcfs::Message::Want(_)
-                | fcfs::Message::WantCertificate(_)
-                | fcfs::Message::Certificate(_) => Ok(()),
+                fcfs::Message::Want(_) => Ok(()),
             },
             Message::Protocol(consensus::Message::HotStuff(message)) => {
                 self.views.said(node, message)

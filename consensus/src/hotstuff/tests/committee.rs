@@ -252,7 +252,9 @@ impl Net {
                 self.schedule(time, id, Event::Certificate(certificate.digest()));
             }
             Effect::Commit(commit) => self.commit(id, commit),
-            Effect::Hold { .. } | Effect::Attach(_) => panic!("HotStuff asks nothing of a round"),
+            Effect::Hold { .. } | Effect::Attach(_) | Effect::Want { .. } => {
+                panic!("HotStuff asks nothing of a round")
+            }
         }
     }
 
