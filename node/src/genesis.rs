@@ -69,7 +69,11 @@ pub(crate) fn block_generation(rules: &BlockRules) -> BlockGeneration {
 }
 
 fn committee(seed: u32) -> Vec<Member> {
-    vec![Member { key: keys::dev_validator(seed).public_key().to_string(), stake: 1 }]
+    vec![Member {
+        key: keys::dev_validator(seed).public_key().to_string(),
+        stake: 1,
+        network: None,
+    }]
 }
 
 /// Each flag about the chain, with its value in `genesis`.

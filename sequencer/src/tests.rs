@@ -250,7 +250,7 @@ async fn a_new_account_may_send_before_it_is_deployed() {
 async fn a_committee_of_several_is_refused() {
     let other = kraken_types::testing::signer(9).public_key();
     let several = genesis(|genesis| {
-        genesis.committee.push(Member { key: other.to_string(), stake: 1 });
+        genesis.committee.push(Member { key: other.to_string(), stake: 1, network: None });
     });
     let chain = Chain::new(&several).expect("valid");
     let storage = kraken_storage::Config { directory: None, genesis: several.digest() };

@@ -22,16 +22,21 @@ const fn room(
 }
 
 /// The floors, from the bottom; see `ARCHITECTURE.md`. A new edge changes this table.
-const ROOMS: [Room; 13] = [
+const ROOMS: [Room; 14] = [
     room("types", &[], false),
     room("storage", &["types"], false),
     room("mempool", &["types"], false),
     room("consensus", &["types"], false),
+    room("network", &["types"], true),
     room("ordering", &["types", "mempool", "consensus"], false),
     room("execution", &["types", "storage"], false),
-    room("sequencer", &["types", "storage", "mempool", "consensus", "ordering", "execution"], true),
+    room(
+        "sequencer",
+        &["types", "storage", "mempool", "consensus", "network", "ordering", "execution"],
+        true,
+    ),
     room("rpc", &["types", "storage", "execution", "sequencer"], true),
-    room("node", &["types", "storage", "execution", "sequencer", "rpc"], true),
+    room("node", &["types", "storage", "network", "execution", "sequencer", "rpc"], true),
     room("simulation", &["types", "mempool", "consensus", "ordering"], false),
     room("openrpc", &[], false),
     room(
@@ -41,6 +46,7 @@ const ROOMS: [Room; 13] = [
             "storage",
             "mempool",
             "consensus",
+            "network",
             "ordering",
             "execution",
             "sequencer",
@@ -54,13 +60,15 @@ const ROOMS: [Room; 13] = [
 ];
 
 /// Foreign packages, and the rooms that hide them from the others; tests are behind no door.
-const DOORS: [(&str, &[&str]); 9] = [
+const DOORS: [(&str, &[&str]); 11] = [
     ("axum", &["rpc"]),
     ("blockifier", &["execution"]),
     ("cairo-vm", &["execution"]),
     ("clap", &["node", "simulation"]),
     ("ed25519-zebra", &["types"]),
     ("fjall", &["storage"]),
+    ("libp2p", &["network"]),
+    ("libp2p-stream", &["network"]),
     ("rand_chacha", &["simulation"]),
     ("tower-http", &["rpc"]),
     ("tracing-subscriber", &["node"]),

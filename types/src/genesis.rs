@@ -4,10 +4,17 @@
 //! and is checked at every start. Amounts are in fri or wei, gas in units, times in the unit that
 //! ends the name. Large numbers are written as text, because TOML integers end at 2^63.
 
+use std::collections::BTreeSet;
+
 use borsh::BorshSerialize;
 use serde::{Deserialize, Serialize};
 
-use crate::{Committee, CommitteeError, Digest, Epoch, PublicKey, Stake, Validator, codec};
+use crate::{
+    Committee, CommitteeError, Digest, Epoch, PublicKey, Stake, Validator, ValidatorId, codec,
+};
+
+/// The most workers a validator may have.
+pub const WORKERS_MAX: usize = 32;
 
 /// Everything that validators of one chain must agree on.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, Serialize, Deserialize)]
@@ -23,6 +30,8 @@ pub struct Genesis {
     pub sequencer_address: String,
     /// Which rule orders certificates.
     pub protocol: Protocol,
+    /// How long the mempool remembers.
+    pub mempool: MempoolRules,
     /// When a block ends.
     pub block: BlockRules,
     /// What gas costs.
@@ -45,6 +54,14 @@ pub enum Protocol {
     HotStuff,
     /// Bullshark, partially synchronous: the DAG itself is the vote.
     Bullshark,
+}
+
+/// How long the mempool remembers.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MempoolRules {
+    /// How many rounds below a committed anchor a certificate may still be ordered.
+    pub gc_depth: u64,
 }
 
 /// When a block ends.
@@ -132,6 +149,29 @@ pub struct Member {
     pub key: String,
     /// Its voting weight.
     pub stake: Stake,
+    /// The keys by which its peers know its connections; only a committee of one does without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network: Option<MemberNetwork>,
+}
+
+/// The keys of a validator's connections, as the genesis file names them: 64 hexadecimal digits
+/// each. They sign nothing but handshakes, so that a leaked one lets nobody vote.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MemberNetwork {
+    /// Of its primary.
+    pub primary: String,
+    /// Of its workers, in the order of their ids; every validator has as many.
+    pub workers: Vec<String>,
+}
+
+/// The keys of a validator's connections.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NetworkKeys {
+    /// Of its primary.
+    pub primary: PublicKey,
+    /// Of its workers, in the order of their ids.
+    pub workers: Vec<PublicKey>,
 }
 
 /// Why a text is no genesis.
@@ -147,6 +187,17 @@ pub enum GenesisError {
     /// The members make no committee.
     #[error("not a committee")]
     Committee(#[source] CommitteeError),
+    /// Peers could not tell who this is.
+    #[error("validator {id} has no network keys, and it is not alone")]
+    NoNetwork { id: ValidatorId },
+    /// Workers talk to the worker at the same place of every other validator.
+    #[error(
+        "validator {id} has {got} workers; every validator has the same number, 1 to {WORKERS_MAX}"
+    )]
+    Workers { id: ValidatorId, got: usize },
+    /// A key that has two uses lets what is said in one of them count in the other.
+    #[error("key {key} has more than one use")]
+    KeyUsedTwice { key: PublicKey },
 }
 
 impl Genesis {
@@ -159,6 +210,7 @@ impl Genesis {
         let genesis: Self =
             toml::from_str(text).map_err(|error| GenesisError::Text(Box::new(error)))?;
         genesis.committee()?;
+        genesis.network()?;
         Ok(genesis)
     }
 
@@ -180,14 +232,57 @@ impl Genesis {
     /// # Errors
     /// [`GenesisError::Key`] or [`GenesisError::Committee`].
     pub fn committee(&self) -> Result<Committee, GenesisError> {
-        let member = |member: &Member| {
-            let key = PublicKey::from_hex(&member.key)
-                .ok_or_else(|| GenesisError::Key { key: member.key.clone() })?;
-            Ok(Validator { key, stake: member.stake })
-        };
+        let member =
+            |member: &Member| Ok(Validator { key: public_key(&member.key)?, stake: member.stake });
         let validators = self.committee.iter().map(member).collect::<Result<_, _>>()?;
         Committee::new(self.digest(), Epoch(0), validators).map_err(GenesisError::Committee)
     }
+
+    /// The keys of all connections, in the order of the committee; empty for a committee of one
+    /// that names none.
+    ///
+    /// # Errors
+    /// [`GenesisError::Key`], [`GenesisError::NoNetwork`], [`GenesisError::Workers`] or
+    /// [`GenesisError::KeyUsedTwice`].
+    pub fn network(&self) -> Result<Vec<NetworkKeys>, GenesisError> {
+        let mut keys = Vec::new();
+        let mut used = BTreeSet::new();
+        for (id, member) in (0..).map(ValidatorId).zip(&self.committee) {
+            let Some(network) = &member.network else {
+                if self.committee.len() == 1 {
+                    return Ok(Vec::new());
+                }
+                return Err(GenesisError::NoNetwork { id });
+            };
+            let workers = network.workers.iter().map(|key| public_key(key));
+            let workers = workers.collect::<Result<Vec<_>, _>>()?;
+            let primary = public_key(&network.primary)?;
+            for key in [public_key(&member.key)?, primary].iter().chain(&workers) {
+                if !used.insert(*key) {
+                    return Err(GenesisError::KeyUsedTwice { key: *key });
+                }
+            }
+            keys.push(NetworkKeys { primary, workers });
+        }
+        check_workers(&keys)?;
+        Ok(keys)
+    }
+}
+
+/// Every validator has as many workers as the first.
+fn check_workers(keys: &[NetworkKeys]) -> Result<(), GenesisError> {
+    let expected = keys.first().map_or(0, |first| first.workers.len());
+    for (id, keys) in (0..).map(ValidatorId).zip(keys) {
+        let got = keys.workers.len();
+        if got != expected || got == 0 || WORKERS_MAX < got {
+            return Err(GenesisError::Workers { id, got });
+        }
+    }
+    Ok(())
+}
+
+fn public_key(key: &str) -> Result<PublicKey, GenesisError> {
+    PublicKey::from_hex(key).ok_or_else(|| GenesisError::Key { key: key.to_owned() })
 }
 
 /// Numbers beyond 2^63 as decimal text.
@@ -215,6 +310,7 @@ mod tests {
             timestamp_seconds: 1,
             sequencer_address: "0x1".to_owned(),
             protocol: Protocol::Fcfs,
+            mempool: MempoolRules { gc_depth: 50 },
             block: BlockRules {
                 interval_millis: Some(1_000),
                 empty_blocks: false,
@@ -241,11 +337,43 @@ mod tests {
                 nonce_ahead_max: 200,
             },
             accounts: Accounts { seed: 0, count: 10, initial_balance: 10_u128.pow(21) },
-            committee: vec![Member {
-                key: Signer::from_seed([1; 32]).public_key().to_string(),
-                stake: 1,
-            }],
+            committee: vec![Member { key: key(1), stake: 1, network: None }],
         }
+    }
+
+    fn key(seed: u8) -> String {
+        Signer::from_seed([seed; 32]).public_key().to_string()
+    }
+
+    fn member(seed: u8) -> Member {
+        let network = MemberNetwork { primary: key(seed + 1), workers: vec![key(seed + 2)] };
+        Member { key: key(seed), stake: 1, network: Some(network) }
+    }
+
+    #[test]
+    fn several_validators_have_network_keys_of_their_own() {
+        let several = |change: fn(&mut Vec<Member>)| {
+            let mut committee = vec![member(10), member(20)];
+            change(&mut committee);
+            Genesis::from_toml(&Genesis { committee, ..genesis() }.to_toml())
+        };
+        let read = several(|_| ()).expect("two good members");
+        assert_eq!(read.network().expect("checked").len(), 2);
+        assert!(matches!(
+            several(|members| drop(members[1].network.take())),
+            Err(GenesisError::NoNetwork { id: ValidatorId(1) })
+        ));
+        assert!(matches!(
+            several(|members| members[1].network = members[0].network.clone()),
+            Err(GenesisError::KeyUsedTwice { .. })
+        ));
+        assert!(matches!(
+            several(|members| {
+                let network = members[1].network.as_mut().expect("it has one");
+                network.workers.push(key(99));
+            }),
+            Err(GenesisError::Workers { id: ValidatorId(1), got: 2 })
+        ));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use kraken_types::{
     Genesis, PublicKey,
-    genesis::{Accounts, BlockRules, Fees, Limits, Member, Protocol},
+    genesis::{Accounts, BlockRules, Fees, Limits, Member, MempoolRules, Protocol},
 };
 
 /// Every price of gas, in fri and in wei.
@@ -30,6 +30,7 @@ pub fn dev_genesis(
         timestamp_seconds,
         sequencer_address: "0x1000".to_owned(),
         protocol: Protocol::Fcfs,
+        mempool: MempoolRules { gc_depth: 50 },
         block: BlockRules {
             interval_millis: None,
             empty_blocks: false,
@@ -56,7 +57,7 @@ pub fn dev_genesis(
             nonce_ahead_max: 200,
         },
         accounts: Accounts { seed, count: accounts, initial_balance: INITIAL_BALANCE },
-        committee: vec![Member { key: validator_key.to_string(), stake: 1 }],
+        committee: vec![Member { key: validator_key.to_string(), stake: 1, network: None }],
     }
 }
 

@@ -1,0 +1,1 @@
+//! Bytes to validators and back: libp2p.
