@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, io, sync::Arc};
 use borsh::{BorshDeserialize, BorshSerialize};
 
 use crate::{
-    Committee, Digest, Header, HeaderDigest, HeaderError, Identity, Signature, SignedHeader,
+    Committee, Digest, Epoch, Header, HeaderDigest, HeaderError, Identity, Signature, SignedHeader,
     Signers, Stake, ValidatorId, Verified, Verify, header,
 };
 
@@ -72,6 +72,9 @@ pub enum CertificateError {
     /// There cannot be such a header.
     #[error("a certificate of an impossible header")]
     Header(#[source] HeaderError),
+    /// Another committee's.
+    #[error("epoch {} is not this committee's", got.0)]
+    WrongEpoch { got: Epoch },
     /// A signer is not in the committee.
     #[error("validator {id} is not in the committee")]
     Stranger { id: ValidatorId },
@@ -130,21 +133,34 @@ impl Verify for Certificate {
 
     fn verify(&self, committee: &Committee) -> Result<(), CertificateError> {
         header::check(&self.header, committee).map_err(CertificateError::Header)?;
-        let (signers, signatures) = (self.signers.len(), self.signatures.len());
-        if signers != signatures {
+        committee.check_quorum(&self.signers, &self.signatures, Vote::signed(self.digest))
+    }
+}
+
+impl Committee {
+    /// Checks that a quorum signed `signed`: `signatures` are in the order of `signers`.
+    ///
+    /// # Errors
+    /// [`CertificateError`] names the first thing that is wrong.
+    pub fn check_quorum(
+        &self,
+        signers: &Signers,
+        signatures: &[Signature],
+        signed: Digest,
+    ) -> Result<(), CertificateError> {
+        if signers.len() != signatures.len() {
+            let (signers, signatures) = (signers.len(), signatures.len());
             return Err(CertificateError::Mismatch { signers, signatures });
         }
-        if let Some(id) = self.signers.iter().find(|id| committee.get(*id).is_none()) {
+        if let Some(id) = signers.iter().find(|id| self.get(*id).is_none()) {
             return Err(CertificateError::Stranger { id });
         }
-        let got = committee.stake_of(&self.signers);
-        if got < committee.quorum() {
-            return Err(CertificateError::NoQuorum { got, quorum: committee.quorum() });
+        let got = self.stake_of(signers);
+        if got < self.quorum() {
+            return Err(CertificateError::NoQuorum { got, quorum: self.quorum() });
         }
-        let signed = Vote::signed(self.digest);
-        let claims = self.signers.iter().zip(self.signatures.iter());
-        committee
-            .verify_all(claims.map(|(id, signature)| (id, signed, *signature)))
+        let claims = signers.iter().zip(signatures);
+        self.verify_all(claims.map(|(id, signature)| (id, signed, *signature)))
             .map_err(|id| CertificateError::BadSignature { id })
     }
 }

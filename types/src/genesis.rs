@@ -224,7 +224,7 @@ impl Genesis {
 
     /// What identifies the chain.
     pub fn digest(&self) -> Digest {
-        Digest::of("kraken genesis v1", &codec::encode(self))
+        Digest::of("kraken genesis v2", &codec::encode(self))
     }
 
     /// The committee of epoch 0.

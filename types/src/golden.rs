@@ -6,9 +6,9 @@
 use bytes::Bytes;
 
 use crate::{
-    Batch, BatchDigest, BatchRef, Certificate, ChainDigest, Commit, CommitIndex, Cursor, Digest,
-    Epoch, Genesis, Header, HeaderDigest, Round, SignedHeader, Signers, Timestamp, Validator,
-    ValidatorId, View, Vote, WorkerId, codec, genesis,
+    Acceptance, Attestation, Batch, BatchDigest, BatchRef, Certificate, ChainDigest, Commit,
+    CommitIndex, Cursor, Digest, Epoch, Genesis, Header, HeaderDigest, Round, SignedHeader,
+    Signers, Statement, Timestamp, Validator, ValidatorId, View, Vote, WorkerId, codec, genesis,
     testing::{
         assert_golden, assert_hex, assert_no_length_is_believed, certify, committee, identity,
         signer,
@@ -70,6 +70,8 @@ const SIGNATURE_OF_HEADER: &str = "0f61fcb53a4e4c0a1977b03a4cfd27a9d3c37d28d89ea
                                    cab99b3d5b6dffd0e7e40afa71c49d77028d55a3046cd1a1da9086223a34c00b";
 const SIGNATURE_OF_VOTE: &str = "8fdcb21e7c682c22c703e4c9af59517adba2f815680c0709c63071b7a758bd9a\
                                  f3fd76496d6fe5ada4c07d895e87b10bfc82cd5962669182eb748e1b1dc6b507";
+const SIGNATURE_OF_ATTESTATION: &str = "c4eaa7737fc3a7a411571fa477d21ae82983a3240f63a40c1748605b0678f8de\
+     08eef6262c1759baf8d01915c44d21397545a373ec8e6481d48c8afd97253601";
 const SIGNATURES_OF_CERTIFICATE: [&str; 2] = [
     "423af24f1a2c6c8c049b9cbec0752767f7c6318dfc9ae00b26ba9aa91410980d\
      5f7b12014189b7444a2828e4cdd87d97883dfbc0114feba821c3f6f383f1240a",
@@ -119,6 +121,28 @@ fn the_bytes_of_payload_headers_votes_and_certificates_do_not_change() {
     let certificate: Certificate = certify(header(), 2).into_inner();
     let votes = format!("01000000 03 02000000 {}", SIGNATURES_OF_CERTIFICATE.concat());
     assert_golden(&certificate, &(golden_header() + &votes));
+}
+
+#[test]
+fn the_bytes_of_attestations_do_not_change() {
+    let statement = Statement {
+        epoch: Epoch(0),
+        number: 3,
+        block_hash: [0xb1; 32],
+        executed_up_to: Cursor { commit: CommitIndex(7), transactions: 8 },
+        checkpoint: digest(0xc1),
+    };
+    let golden = format!(
+        "0000000000000000 0300000000000000 {DIGEST_B1} 0700000000000000 08000000 {DIGEST_C1}"
+    );
+    assert_golden(&statement, &golden);
+    let attestation = Attestation::sign(statement, &identity(4, 1)).into_inner();
+    let signature = attestation.signature;
+    assert_golden(&attestation, &format!("0100 {golden} {SIGNATURE_OF_ATTESTATION}"));
+    let signers: Signers = [ValidatorId(1)].into_iter().collect();
+    let acceptance = Acceptance { statement, signers, signatures: vec![signature] };
+    let signed = format!("01000000 02 01000000 {SIGNATURE_OF_ATTESTATION}");
+    assert_golden(&acceptance, &format!("{golden} {signed}"));
 }
 
 #[test]
@@ -172,9 +196,9 @@ fn digests_and_what_is_signed_do_not_change() {
             "6c7c1a5895590051ffb25cb18caae89c58ed537bb461cab4f49d7f8038f3cfaa",
         ),
         (
-            "kraken genesis v1",
+            "kraken genesis v2",
             genesis.digest(),
-            "2cefc92bf774d6641ddb99e89d1e526eb7a1e300a86dea048c03f57193cf2523",
+            "bb5532c3c227295c326c8fd2d4e0ce0e170d825ae557f3e4a06a566ce80c776b",
         ),
         (
             "a digest of one committee",
@@ -204,6 +228,9 @@ starknet_version = "0.14.4"
 timestamp_seconds = 1
 sequencer_address = "0x1"
 protocol = "hotstuff"
+
+[mempool]
+gc_depth = 50
 
 [block]
 interval_millis = 1000
@@ -238,4 +265,8 @@ initial_balance = "1000000000000000000000"
 [[committee]]
 key = "d04ab232742bb4ab3a1368bd4615e4e6d0224ab71a016baf8520a332c9778737"
 stake = 1
+
+[committee.network]
+primary = "11df7f0a09fd69432733ca3263221fd98472af9d15f13ccbb7384ed52da73c68"
+workers = ["a09aa5f47a6759802ff955f8dc2d2a14a5c99d23be97f864127ff9383455a4f0"]
 "#;

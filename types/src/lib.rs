@@ -3,6 +3,7 @@
 //! These nouns know no Starknet: a transaction is [`bytes::Bytes`] here, and only the rooms above
 //! decode it. Every type that is signed, sent or stored has one canonical encoding ([`codec`]).
 
+mod attestation;
 mod awaited;
 mod batch;
 mod certificate;
@@ -21,6 +22,7 @@ mod time;
 mod verified;
 mod view;
 
+pub use attestation::{Acceptance, Attestation, AttestationError, Statement};
 pub use awaited::Awaited;
 pub use batch::{Batch, BatchDigest, WorkerId};
 pub use certificate::{Certificate, CertificateError, Vote, VoteError};
