@@ -202,13 +202,12 @@ impl Bullshark {
 impl Protocol for Bullshark {
     fn step(&mut self, _now: Timestamp, input: Input) -> Vec<Effect> {
         match input {
-            Input::Recovered(records) => {
+            // It signs nothing, so there is nothing that it could contradict.
+            Input::Recovered(records) | Input::Forgotten(records) => {
                 self.recover(records);
                 Vec::new()
             }
             Input::Certificate(certificate) => self.take(certificate),
-            // It signs nothing, so there is nothing that it could contradict.
-            Input::Forgotten => Vec::new(),
             // It says nothing and asks for no timer: these are another protocol's.
             Input::Message { .. } | Input::Timer(_) => Vec::new(),
         }

@@ -211,13 +211,12 @@ impl Order {
 impl Protocol for Fcfs {
     fn step(&mut self, _now: Timestamp, input: Input) -> Vec<Effect> {
         match input {
-            Input::Recovered(records) => {
+            // Votes there are none. A first validator without its disk cannot go on in any case: it
+            // would number anew, and the others, whose digests differ, would stop (rule F4).
+            Input::Recovered(records) | Input::Forgotten(records) => {
                 self.recover(records);
                 Vec::new()
             }
-            // Votes there are none. A first validator without its disk cannot go on in any case: it
-            // would number anew, and the others, whose digests differ, would stop (rule F4).
-            Input::Forgotten => Vec::new(),
             Input::Certificate(certificate) => self.take(&certificate),
             Input::Message { from, message: crate::Message::Fcfs(message) } => {
                 match (self.identity.id == FIRST, from == FIRST) {

@@ -365,7 +365,7 @@ impl Protocol for HotStuff {
         let mut sender = None;
         match input {
             Input::Recovered(records) => self.recover(now, records),
-            Input::Forgotten => self.forget(now),
+            Input::Forgotten(records) => self.forget(now, records),
             Input::Certificate(certificate) => self.order.insert(certificate),
             Input::Message { from, message: crate::Message::HotStuff(message) } => {
                 if from != self.config.identity.id && self.committee().get(from).is_some() {

@@ -67,7 +67,9 @@ pub enum Input {
     /// always there.
     Recovered(Vec<Record>),
     /// First input instead of the above when the disk was lost: we may have voted and not know it.
-    Forgotten,
+    /// The records are those that a commit left with others, vouched for by a quorum; none if nobody
+    /// showed any.
+    Forgotten(Vec<Record>),
     /// The mempool accepted a certificate, whose ancestors above the horizon were all delivered
     /// before. After a start those above the horizon come again, committed ones too.
     Certificate(Verified<Certificate>),

@@ -282,7 +282,7 @@ impl Stage<'_> {
         self.committed.clear();
         self.ordered.clear();
         self.horizon = Round(0);
-        self.step(Input::Forgotten);
+        self.step(Input::Forgotten(Vec::new()));
         // Alone, nobody else knows what was signed.
         if self.world.law == Law::None || self.world.committee.len() == 1 {
             self.promises = Promises::new(OURS);

@@ -297,7 +297,7 @@ impl Stage<'_> {
         let id = self.nodes[place].id;
         let fresh = Node::new(&self.world, self.protocol, id);
         std::mem::replace(&mut self.nodes[place], fresh).stop();
-        self.step(place, Input::Forgotten);
+        self.step(place, Input::Forgotten(Vec::new()));
     }
 
     /// The power goes while the effects of a step are carried out.

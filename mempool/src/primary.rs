@@ -125,8 +125,9 @@ pub enum Input {
     /// chain. What [`Output::Pruned`] let go of may be missing.
     Recovered(Vec<Record>),
     /// First input instead of the above when the disk was lost: we may have voted and not know it.
-    /// Nothing is signed until that cannot matter any more.
-    Forgotten,
+    /// Nothing is signed until that cannot matter any more. The records say up to where others have
+    /// ordered; there may be none.
+    Forgotten(Vec<Record>),
     /// The primary of another validator sent this.
     Message {
         /// That validator; the network vouches for it.
@@ -232,7 +233,7 @@ impl Primary {
     pub fn step(&mut self, now: Timestamp, input: Input) -> Vec<Output> {
         match input {
             Input::Recovered(records) => self.recover(now, records),
-            Input::Forgotten => self.forget(now),
+            Input::Forgotten(records) => self.forget(now, records),
             Input::Message { from, message } => self.hear(now, from, message),
             Input::Sealed(batch) => self.payload.add(batch),
             Input::Stored { author, batch } => self.store(now, author, batch),

@@ -6,8 +6,11 @@
 //! before a record of the other that it rests on. `sequencer::ordering` drives it in a validator,
 //! `simulation` in a simulated committee: both run the same code.
 
+mod checkpoint;
 #[cfg(test)]
 mod golden;
+
+pub use checkpoint::Checkpoint;
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -50,8 +53,9 @@ pub enum Input {
     /// First input after a start: the votes log, oldest first; empty on a new chain.
     Recovered(Vec<Entry>),
     /// First input instead of the above when the disk was lost; and again, after every start, until
-    /// the log holds an entry of the primary: before that it is not known to have been lost.
-    Forgotten,
+    /// the log [holds our word](Entry::is_our_word): before that it is not known to have been lost.
+    /// The entries are those of a [`Checkpoint`] of others; there may be none.
+    Forgotten(Vec<Entry>),
     /// The ordering part of another validator sent this.
     Message {
         /// That validator; the network vouches for it.
@@ -177,28 +181,49 @@ impl Ordering {
     }
 }
 
+impl Entry {
+    /// Whether this shows that we were here before: once our log holds such an entry, it holds all
+    /// that we ever signed. (A checkpoint, and what was pruned, are no such words.) The protocol
+    /// speaks before the primary, so that the primary's word stands for both.
+    pub fn is_our_word(&self) -> bool {
+        match self {
+            Self::Primary(record) => !matches!(record, primary::Record::Pruned { .. }),
+            Self::Protocol(_) => false,
+        }
+    }
+}
+
+/// The entries of each of the two, in order.
+fn split(entries: Vec<Entry>) -> (Vec<primary::Record>, Vec<consensus::Record>) {
+    let (mut of_primary, mut of_protocol) = (Vec::new(), Vec::new());
+    for entry in entries {
+        match entry {
+            Entry::Primary(record) => of_primary.push(record),
+            Entry::Protocol(record) => of_protocol.push(record),
+        }
+    }
+    (of_primary, of_protocol)
+}
+
 /// Whom an input is for.
 fn route(input: Input) -> Vec<Step> {
     let primary = |input| vec![Step::Primary(input)];
     match input {
+        // The protocol first: the primary delivers certificates as soon as it is back.
         Input::Recovered(entries) => {
-            let (mut of_primary, mut of_protocol) = (Vec::new(), Vec::new());
-            for entry in entries {
-                match entry {
-                    Entry::Primary(record) => of_primary.push(record),
-                    Entry::Protocol(record) => of_protocol.push(record),
-                }
-            }
-            // The protocol first: the primary delivers certificates as soon as it is back.
+            let (of_primary, of_protocol) = split(entries);
             vec![
                 Step::Protocol(consensus::Input::Recovered(of_protocol)),
                 Step::Primary(primary::Input::Recovered(of_primary)),
             ]
         }
-        Input::Forgotten => vec![
-            Step::Protocol(consensus::Input::Forgotten),
-            Step::Primary(primary::Input::Forgotten),
-        ],
+        Input::Forgotten(entries) => {
+            let (of_primary, of_protocol) = split(entries);
+            vec![
+                Step::Protocol(consensus::Input::Forgotten(of_protocol)),
+                Step::Primary(primary::Input::Forgotten(of_primary)),
+            ]
+        }
         Input::Message { from, message: Message::Primary(message) } => {
             primary(primary::Input::Message { from, message })
         }

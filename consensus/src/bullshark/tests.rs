@@ -229,9 +229,11 @@ fn what_is_not_for_it_moves_nothing() {
     let mut bullshark = Bullshark::new(config(&drawing.committee, 0, DEEP));
     let from = ValidatorId(3);
     let message = crate::Message::Fcfs(crate::fcfs::Message::Want(kraken_types::CommitIndex(0)));
-    for input in
-        [Input::Message { from, message }, Input::Timer(crate::TimerId(0)), Input::Forgotten]
-    {
+    for input in [
+        Input::Message { from, message },
+        Input::Timer(crate::TimerId(0)),
+        Input::Forgotten(Vec::new()),
+    ] {
         assert_eq!(bullshark.step(Timestamp::ZERO, input), []);
     }
     let _ = deliver(&mut bullshark, drawing.get("A1"));

@@ -67,16 +67,17 @@ impl HotStuff {
         }
     }
 
-    /// Starts without a disk. The record keeps us silent should we stop before we know enough. Alone
+    /// Starts without a disk, where others say that all is ordered up to. The record keeps us silent should we stop before we know enough. Alone
     /// there is nobody whom we could have told something else.
-    pub(super) fn forget(&mut self, now: Timestamp) {
-        self.enter();
-        if self.config.identity.is_alone() {
-            return;
+    pub(super) fn forget(&mut self, now: Timestamp, records: Vec<crate::Record>) {
+        if !self.config.identity.is_alone() {
+            self.safety = Safety::forgotten(self.committee());
+            self.persist_safety();
         }
-        self.safety = Safety::forgotten(self.committee());
-        self.persist_safety();
-        self.ask_how_far(now);
+        // Others do not know what we signed.
+        let is_shared =
+            |record: &crate::Record| !matches!(record, crate::Record::HotStuff(Record::Safety(_)));
+        self.recover(now, records.into_iter().filter(is_shared).collect());
     }
 
     /// Asks everyone how far they are, again if not enough answered.

@@ -84,8 +84,8 @@ const FOR_EVER: Round = Round(u64::MAX);
 
 impl Primary {
     /// The disk was lost. Alone, nobody else knows what we signed: there is nothing to contradict.
-    pub(super) fn forget(&mut self, now: Timestamp) {
-        self.sync.start(now);
+    pub(super) fn forget(&mut self, now: Timestamp, records: Vec<Record>) {
+        self.recover(now, records);
         if self.config.identity.is_alone() {
             return;
         }

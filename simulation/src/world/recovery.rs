@@ -31,7 +31,7 @@ impl World {
         let held = self.read_batches(id);
         let node = &mut self.nodes[id.0];
         // The protocol speaks first: once the primary's word is durable, both have theirs.
-        let has_word = entries.iter().any(|entry| matches!(entry, ordering::Entry::Primary(_)));
+        let has_word = entries.iter().any(ordering::Entry::is_our_word);
         node.has_forgotten &= !has_word;
         let has_forgotten = node.has_forgotten;
         self.observer.recovered(&self.nodes[id.0], &entries);
@@ -39,7 +39,7 @@ impl World {
         self.audit.start(self.agenda.now(), id, counts, has_forgotten);
         let resumed = self.resume_execution(id, &entries);
         let ordering = if has_forgotten {
-            ordering::Input::Forgotten
+            ordering::Input::Forgotten(entries)
         } else {
             ordering::Input::Recovered(entries)
         };

@@ -105,7 +105,7 @@ proptest! {
         let mut hotstuff = started(id);
         if forgot {
             hotstuff = super::hotstuff(4, id);
-            let _ = hotstuff.step(at(0), Input::Forgotten);
+            let _ = hotstuff.step(at(0), Input::Forgotten(Vec::new()));
         }
         for (from, message) in messages {
             let from = ValidatorId(from);

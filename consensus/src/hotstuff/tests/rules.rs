@@ -454,7 +454,7 @@ fn the_newest_records_are_enough() {
 #[test]
 fn a_lost_disk_keeps_silent_until_a_quorum_told_how_far_it_is() {
     let mut hotstuff = hotstuff(4, 3);
-    let effects = hotstuff.step(at(7), Input::Forgotten);
+    let effects = hotstuff.step(at(7), Input::Forgotten(Vec::new()));
     assert_eq!(messages(&effects), [&Message::Forgot(at(7))]);
     let log = records(&effects);
     let answer = |from, asked_at, high_qc| {
@@ -489,7 +489,7 @@ fn a_lost_disk_keeps_silent_until_a_quorum_told_how_far_it_is() {
 
 #[test]
 fn a_lone_validator_orders_at_once_and_alone() {
-    for input in [Input::Recovered(Vec::new()), Input::Forgotten] {
+    for input in [Input::Recovered(Vec::new()), Input::Forgotten(Vec::new())] {
         let mut alone = hotstuff(1, 0);
         let _ = alone.step(at(0), input);
         let mut parents = Vec::new();

@@ -82,7 +82,7 @@ fn time_in_headers_never_goes_back() {
 #[test]
 fn losing_the_disk_alone_contradicts_nobody() {
     let mut one = alone();
-    assert!(one.step(Input::Forgotten).is_empty());
+    assert!(one.step(Input::Forgotten(Vec::new())).is_empty());
     assert_eq!(proposed(&one.seal(batch(0))).len(), 1);
 }
 

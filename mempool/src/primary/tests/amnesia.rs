@@ -18,7 +18,7 @@ fn reached(round: u64) -> Message {
 
 fn forgetful() -> One {
     let mut one = One::unborn(SIZE);
-    let outputs = one.step(Input::Forgotten);
+    let outputs = one.step(Input::Forgotten(Vec::new()));
     assert_eq!(outputs[0], Output::Persist(Record::Silent(Round(u64::MAX))));
     (1..4).for_each(|peer| assert!(sent(&outputs, peer).contains(&Message::Forgot)));
     one
@@ -122,7 +122,7 @@ fn the_others_make_the_rounds_that_must_pass_and_are_asked_for_them_again() {
 #[test]
 fn in_a_committee_of_two_the_other_one_must_answer() {
     let mut one = One::unborn(2);
-    let _ = one.step(Input::Forgotten);
+    let _ = one.step(Input::Forgotten(Vec::new()));
     let outputs = one.hear(1, Message::Reached(None));
     assert_eq!(records(&outputs), [Record::Silent(Round(3))]);
 }

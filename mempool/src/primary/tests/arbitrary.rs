@@ -102,7 +102,7 @@ proptest! {
         inputs in vec((0_u64..300, inputs()), 0..80),
     ) {
         let mut one = One::unborn(SIZE);
-        let first = if has_forgotten { Input::Forgotten } else { Input::Recovered(Vec::new()) };
+        let first = if has_forgotten { Input::Forgotten(Vec::new()) } else { Input::Recovered(Vec::new()) };
         let _ = one.step(first);
         for (pause, input) in inputs {
             let _ = one.wait(pause);

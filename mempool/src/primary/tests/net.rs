@@ -243,7 +243,7 @@ impl Net {
         this.stored.clear();
         (this.is_up, this.wake_at, this.horizon, this.committed) = (true, None, Round(0), 0);
         (this.delivered, this.has) = (Vec::new(), BTreeSet::new());
-        self.input(node, Input::Forgotten);
+        self.input(node, Input::Forgotten(Vec::new()));
     }
 
     fn carry_out(&mut self, node: usize, output: Output) {
