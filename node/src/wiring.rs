@@ -262,6 +262,9 @@ fn sequencer_config(
         pool_time_to_live: settings::POOL_TIME_TO_LIVE,
         gateway_concurrency: settings.workers.get(),
         clock_start,
+        network: None,
+        disk_was_lost: false,
+        metrics: kraken_sequencer::Metrics::default(),
     }
 }
 

@@ -139,6 +139,7 @@ pub(crate) fn closed(number: u64, transactions: Vec<Arc<ExecutedTransaction>>) -
         state_diff: ThinStateDiff::default(),
         classes: vec![],
         executed_up_to: Cursor::default(),
+        checkpoint: kraken_types::Digest::default(),
     }))
 }
 

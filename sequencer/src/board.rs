@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use kraken_storage::Storage;
+use kraken_storage::{Block, Storage};
 use starknet_api::block::{BlockInfo, BlockNumber, BlockTimestamp};
 use tokio::sync::broadcast;
 
@@ -17,10 +17,19 @@ pub(crate) struct Board {
 }
 
 impl Board {
-    /// Starts above the durable blocks; `next` is the block that may open first.
-    pub(crate) fn new(storage: Storage, latest: BlockNumber, next: BlockInfo) -> Self {
+    /// Starts above the durable blocks, of which those above `latest` are not accepted; `next` is
+    /// the block that may open first.
+    pub(crate) fn new(
+        storage: Storage,
+        latest: BlockNumber,
+        unaccepted: &[Arc<Block>],
+        next: BlockInfo,
+    ) -> Self {
+        let executed: Vec<_> =
+            unaccepted.iter().map(|block| Arc::new(UnsealedBlock::of(block))).collect();
+        let durable = unaccepted.last().map_or(latest, |block| block.header.number());
         let open = Arc::new(UnsealedBlock::empty(next));
-        let parts = Parts { latest, executed: Vec::new(), open };
+        let parts = Parts { durable, latest, executed, open };
         let (events, _) = broadcast::channel(EVENTS_MAX);
         Self { storage, parts: RwLock::new(Arc::new(parts)), events }
     }
@@ -56,8 +65,13 @@ impl Board {
         self.change(change, Event::PreConfirmed);
     }
 
-    /// The oldest executed block is durable.
-    pub(crate) fn sealed(&self, number: BlockNumber) {
+    /// The oldest executed block that was not is durable.
+    pub(crate) fn durable(&self, number: BlockNumber) {
+        self.change(|parts| parts.durable = number, Event::PreConfirmed);
+    }
+
+    /// A quorum attested the oldest block that was not accepted. It is durable.
+    pub(crate) fn accepted(&self, number: BlockNumber) {
         let change = |parts: &mut Parts| {
             parts.latest = number;
             parts.executed.retain(|block| number < block.info.block_number);

@@ -4,22 +4,30 @@
 //! both are functions of the order. This file carries out: it keeps the execution engine busy, puts
 //! up what is executed as soon as it is, and hands finished blocks to the committer.
 
+mod adopt;
 mod derive;
 mod line;
 mod payload;
 mod progress;
 pub(crate) mod rules;
 
-use std::{collections::VecDeque, sync::Arc, thread, time::Duration};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+    thread,
+    time::Duration,
+};
 
 use kraken_execution::{Chain, Executor, Fault, State};
+use kraken_ordering::Checkpoint;
 use kraken_storage::Storage;
-use kraken_types::{Commit, CommitIndex, Cursor, Timestamp};
+use kraken_types::{CommitIndex, Cursor, Digest, Timestamp};
 use starknet_api::block::{BlockHash, BlockNumber};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::{
+    adopt::Adopt,
     derive::{Parent, next_info},
     payload::Payloads,
 };
@@ -29,8 +37,8 @@ use self::{
     rules::{Decision, Rules},
 };
 use crate::{
-    UnsealedBlock, board::Board, clock::Clock, committer::Executed, pool::SharedPool,
-    supervisor::Ended,
+    UnsealedBlock, board::Board, clock::Clock, committer::Executed, metrics::Metrics,
+    ordering::Ordered, pool::SharedPool, supervisor::Ended,
 };
 
 /// How many steps of the order may wait here before no further commit is taken.
@@ -38,6 +46,9 @@ const LINE_MAX: usize = 4_096;
 
 /// How long the builder sleeps when it can only wait for results.
 const NAP: Duration = Duration::from_micros(300);
+
+/// How long it sleeps when an ordered batch is not here.
+const MISSING_NAP: Duration = Duration::from_millis(2);
 
 /// A block needs the hash of the one ten before it (Starknet's block hash contract, 0x1).
 const HASH_LAG: u64 = 10;
@@ -56,7 +67,9 @@ pub(crate) struct Builder {
     pub(crate) arrived: Arc<tokio::sync::Notify>,
     pub(crate) payloads: Payloads,
     /// The order.
-    pub(crate) commits: mpsc::Receiver<Commit>,
+    pub(crate) ordered: mpsc::Receiver<Ordered>,
+    /// Blocks that others executed and a quorum attested.
+    pub(crate) adopted: mpsc::Receiver<Adopt>,
     /// To the committer.
     pub(crate) executed: mpsc::Sender<Executed>,
     /// When the open block wants a commit, so that it can end.
@@ -65,8 +78,11 @@ pub(crate) struct Builder {
     pub(crate) parent: Parent,
     /// The first place of the order that is in no block.
     pub(crate) from: Cursor,
+    /// Over the state of the order before the commit of `from`.
+    pub(crate) checkpoint: Digest,
     /// Told once everything that an earlier run ordered is executed again.
     pub(crate) caught_up: Option<CaughtUp>,
+    pub(crate) metrics: Metrics,
     pub(crate) shutdown: CancellationToken,
 }
 
@@ -83,8 +99,20 @@ pub(crate) struct CaughtUp {
 struct Work {
     line: Line,
     open: Option<OpenBlock>,
-    /// The newest commit in the line or behind it.
-    taken: Option<CommitIndex>,
+    /// A commit that cannot be taken yet: a batch, or a commit before it, is missing.
+    waiting: Option<Ordered>,
+    /// The next commit to take; those before it are in the line, or behind it.
+    next: CommitIndex,
+    /// What the order was before the next commit, and before those in the line.
+    checkpoints: BTreeMap<CommitIndex, Before>,
+}
+
+/// The state of the order before a commit.
+#[derive(Clone, Debug)]
+pub(crate) struct Before {
+    pub(crate) digest: Digest,
+    /// `None` if it was before our time.
+    pub(crate) checkpoint: Option<Arc<Checkpoint>>,
 }
 
 impl Builder {
@@ -94,47 +122,94 @@ impl Builder {
     /// # Errors
     /// [`Ended`] if the state cannot be read, the engine fails, or nobody commits blocks any more.
     pub(crate) fn run(&mut self) -> Result<(), Ended> {
-        let mut work = Work::default();
+        let mut work = self.begin();
         if self.rules.empty_blocks {
             self.wanted.send_replace(Some(Timestamp::ZERO));
         }
         while !self.shutdown.is_cancelled() {
+            self.adopt_all(&mut work)?;
             self.advance(&mut work)?;
             let is_idle = work.open.as_ref().is_none_or(OpenBlock::is_resolved);
-            if is_idle {
+            if self.take_waiting(&mut work)? {
+                continue;
+            } else if is_idle && work.waiting.is_some() {
+                self.metrics.missing_batches.set(1);
+                thread::sleep(MISSING_NAP);
+            } else if is_idle {
                 self.tell_caught_up(&work);
-                match self.commits.blocking_recv() {
-                    Some(commit) => self.take(&commit, &mut work)?,
-                    None => return Ok(()),
+                if !self.wait(&mut work)? {
+                    return Ok(());
                 }
-            } else if let Some(commit) = self.next_commit(&work) {
-                self.take(&commit, &mut work)?;
-            } else if !self.collect(&mut work)? {
+            } else if !self.look_ahead(&mut work) && !self.collect(&mut work)? {
                 thread::sleep(NAP);
             }
         }
         Ok(())
     }
 
+    fn begin(&self) -> Work {
+        let before = Before { digest: self.checkpoint, checkpoint: None };
+        let next = self.from.commit;
+        Work { next, checkpoints: BTreeMap::from([(next, before)]), ..Work::default() }
+    }
+
+    /// Waits for the order, or for blocks of others; `false` once there is no order any more.
+    fn wait(&mut self, work: &mut Work) -> Result<bool, Ended> {
+        let (ordered, adopted) = (&mut self.ordered, &mut self.adopted);
+        let adopt = futures::executor::block_on(async {
+            tokio::select! {
+                biased; // Blocks of others come when the order does not help us.
+                Some(adopt) = adopted.recv() => Some(adopt),
+                next = ordered.recv() => {
+                    work.waiting = next;
+                    None
+                }
+            }
+        });
+        match adopt {
+            Some(adopt) => self.adopt(work, adopt).map(|()| true),
+            None => Ok(work.waiting.is_some()),
+        }
+    }
+
     /// Everything taken so far is executed.
     fn tell_caught_up(&mut self, work: &Work) {
-        let is_there = |waiting: &mut CaughtUp| waiting.behind <= work.taken;
+        let is_there =
+            |waiting: &mut CaughtUp| waiting.behind.is_none_or(|behind| behind < work.next);
         if let Some(waiting) = self.caught_up.take_if(is_there) {
             // The one who waited may have given up.
             let _ = waiting.told.send(());
         }
     }
 
-    /// A commit to look ahead to while results are out.
-    fn next_commit(&mut self, work: &Work) -> Option<Commit> {
-        if LINE_MAX < work.line.len() {
-            return None;
+    /// Looks for the next commit while results are out.
+    fn look_ahead(&mut self, work: &mut Work) -> bool {
+        if work.waiting.is_none() && work.line.len() <= LINE_MAX {
+            work.waiting = self.ordered.try_recv().ok();
+            return work.waiting.is_some();
         }
-        self.commits.try_recv().ok()
+        false
     }
 
-    fn take(&mut self, commit: &Commit, work: &mut Work) -> Result<(), Ended> {
-        let payload = self.payloads.of(commit).map_err(|error| failed(&error))?;
+    /// Takes the commit that waits, if its turn has come and its batches are here.
+    fn take_waiting(&mut self, work: &mut Work) -> Result<bool, Ended> {
+        let Some(ordered) = work.waiting.take() else {
+            return Ok(false);
+        };
+        let commit = &ordered.commit;
+        if commit.index < work.next {
+            return Ok(true);
+        }
+        let payload = if commit.index == work.next {
+            self.payloads.of(commit).map_err(|error| failed(&error))?
+        } else {
+            None
+        };
+        let Some(payload) = payload else {
+            work.waiting = Some(ordered);
+            return Ok(false);
+        };
+        self.metrics.missing_batches.set(0);
         {
             let mut pool = self.pool.lock();
             for transaction in payload.iter().flatten() {
@@ -142,8 +217,11 @@ impl Builder {
             }
         }
         work.line.push(commit, payload, self.from);
-        work.taken = Some(commit.index);
-        Ok(())
+        work.next = commit.index.next();
+        let digest = ordered.checkpoint.digest();
+        let checkpoint = Some(ordered.checkpoint);
+        work.checkpoints.insert(work.next, Before { digest, checkpoint });
+        Ok(true)
     }
 
     /// Walks along the line as far as results allow.
@@ -234,6 +312,7 @@ impl Builder {
                 let Some(transaction) = &step.transaction else {
                     continue;
                 };
+                self.metrics.executed(if result.is_ok() { "included" } else { "left out" });
                 match result {
                     Ok(()) => pool.included(transaction),
                     Err(rejection) if self.is_in_block(transaction) => {
@@ -285,17 +364,33 @@ impl Builder {
         let Some(open) = work.open.take() else {
             return Ok(());
         };
-        let executed = open.close(place).map_err(|fault| failed(&fault))?;
-        self.parent = Parent::of_info(&executed.info, executed.l2_gas_used);
-        self.wanted.send_replace(None);
-        let next = next_info(&self.chain, self.parent, Timestamp::ZERO);
-        self.board.executed(executed.unsealed(), next);
-        let sent = self.executed.blocking_send(executed);
-        sent.map_err(|_| Ended::gone("builder", "committer"))?;
+        let before = self.before(work, place);
+        let executed = open.close(place, before).map_err(|fault| failed(&fault))?;
+        self.hand_over(executed)?;
         if self.rules.empty_blocks {
             self.open(work, at)?;
         }
         Ok(())
+    }
+
+    /// The state of the order before the commit of a place that was reached; what was before it is
+    /// needed no more.
+    fn before(&self, work: &mut Work, place: Cursor) -> Before {
+        work.checkpoints = work.checkpoints.split_off(&place.commit);
+        let before = work.checkpoints.get(&place.commit).cloned();
+        before
+            .expect("what is left by each commit in the line is kept until a block ends behind it")
+    }
+
+    /// Puts up an executed block and hands it to the committer.
+    fn hand_over(&mut self, executed: Executed) -> Result<(), Ended> {
+        self.parent = Parent::of_info(&executed.info, executed.l2_gas_used);
+        self.wanted.send_replace(None);
+        let next = next_info(&self.chain, self.parent, Timestamp::ZERO);
+        self.metrics.executed_block.set(i64::try_from(self.parent.number.0).unwrap_or(i64::MAX));
+        self.board.executed(executed.unsealed(), next);
+        let sent = self.executed.blocking_send(executed);
+        sent.map_err(|_| Ended::gone("builder", "committer"))
     }
 }
 

@@ -89,25 +89,29 @@ impl Clock {
     }
 }
 
-/// Real time since a start, which no developer moves: for delays.
+/// Real time that never goes back and that no developer moves: for delays, and for what has to be
+/// later than before a restart.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Uptime(Instant);
+pub(crate) struct Uptime {
+    started: Instant,
+    started_at: Timestamp,
+}
 
 impl Uptime {
-    /// Starts at zero.
+    /// Starts at the real time.
     pub(crate) fn start() -> Self {
-        Self(Instant::now())
+        Self { started: Instant::now(), started_at: real_time() }
     }
 
-    /// How long ago the start was.
+    /// The real time at the start, and how long ago that was.
     pub(crate) fn now(self) -> Timestamp {
-        Timestamp::ZERO + self.0.elapsed()
+        self.started_at + self.started.elapsed()
     }
 
     /// Resolves at this time; never if there is no such time. Cancel-safe.
     pub(crate) async fn sleep_until(self, at: Option<Timestamp>) {
         match at {
-            Some(at) => tokio::time::sleep_until(self.0 + at.since(Timestamp::ZERO)).await,
+            Some(at) => tokio::time::sleep_until(self.started + at.since(self.started_at)).await,
             None => future::pending().await,
         }
     }

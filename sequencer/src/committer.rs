@@ -1,24 +1,34 @@
 //! The task that commits: turns executed blocks into durable ones, beside the execution of the next.
 //!
-//! Its queue is short, so execution never runs far ahead of what is durable.
+//! Its queue is short, so execution never runs far ahead of what is durable; and what is durable
+//! never runs far ahead of what a quorum has attested.
 
-mod seal;
+pub(crate) mod seal;
 
 use std::{sync::Arc, time::Instant};
 
 use kraken_execution::{Chain, Changes, genesis::GenesisState};
 use kraken_storage::{Class, ExecutedTransaction, Header, Storage, trie};
-use kraken_types::Cursor;
-use starknet_api::{block::BlockInfo, core::ClassHash, state::ThinStateDiff};
-use tokio::sync::mpsc;
+use kraken_types::{Cursor, Digest};
+use starknet_api::{
+    block::{BlockInfo, BlockNumber},
+    core::ClassHash,
+    state::ThinStateDiff,
+};
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
 
 use crate::{
-    StartError, UnsealedBlock, board::Board, journal::Journal, pool::SharedPool, supervisor::Ended,
+    StartError, UnsealedBlock, attestation::Durable, board::Board, builder::Before,
+    metrics::Metrics, supervisor::Ended,
 };
 
 /// How many executed blocks may wait to become durable; with the one in hand this stays below the
 /// ten blocks after which a block's hash is needed.
 pub(crate) const EXECUTED_MAX: usize = 4;
+
+/// How many durable blocks may wait for a quorum.
+const UNACCEPTED_MAX: u64 = 16;
 
 /// A block that is executed to its end.
 #[derive(Debug)]
@@ -34,6 +44,8 @@ pub(crate) struct Executed {
     pub(crate) l2_gas_used: u64,
     /// The first ordered transaction that is in no block up to this one.
     pub(crate) executed_up_to: Cursor,
+    /// The state of the order before the commit of that place.
+    pub(crate) before: Before,
 }
 
 impl Executed {
@@ -52,12 +64,16 @@ impl Executed {
 pub(crate) struct Committer {
     pub(crate) storage: Storage,
     pub(crate) board: Arc<Board>,
-    pub(crate) pool: SharedPool,
-    pub(crate) journal: Journal,
+    pub(crate) metrics: Metrics,
     /// From the builder.
     pub(crate) executed: mpsc::Receiver<Executed>,
+    /// To whoever attests.
+    pub(crate) durable: mpsc::Sender<Durable>,
+    /// The newest accepted block.
+    pub(crate) accepted: watch::Receiver<BlockNumber>,
     /// The newest durable block.
     pub(crate) parent: Header,
+    pub(crate) shutdown: CancellationToken,
 }
 
 impl Committer {
@@ -67,28 +83,42 @@ impl Committer {
     /// [`Ended`] if the disk refuses or a block cannot be hashed.
     pub(crate) async fn run(mut self) -> Result<(), Ended> {
         while let Some(executed) = self.executed.recv().await {
+            if !self.wait_for_quorum().await {
+                // What is executed is in the order, and a restart executes it again.
+                return Ok(());
+            }
             let committed = self.commit(executed).await;
-            committed.map_err(|error| Ended::failed("committer", &error))?;
+            let durable = committed.map_err(|error| Ended::failed("committer", &error))?;
+            let told = self.durable.send(durable).await;
+            told.map_err(|_| Ended::gone("committer", "attestation"))?;
         }
         Ok(())
     }
 
-    async fn commit(&mut self, executed: Executed) -> Result<(), StartError> {
+    /// Waits until the blocks that wait for a quorum are few; `false` if it is time to end.
+    async fn wait_for_quorum(&mut self) -> bool {
+        let durable = self.parent.number().0;
+        let is_near = |accepted: &BlockNumber| durable < accepted.0 + UNACCEPTED_MAX;
+        tokio::select! {
+            near = self.accepted.wait_for(is_near) => near.is_ok(),
+            () = self.shutdown.cancelled() => false,
+        }
+    }
+
+    async fn commit(&mut self, executed: Executed) -> Result<Durable, StartError> {
+        let before = executed.before.clone();
         let started = Instant::now();
         let (block, tries) = seal::seal(&self.storage, Some(&self.parent), executed).await?;
         let sealed = started.elapsed();
         let block = Arc::new(block);
-        let (storage, journal, durable) =
-            (self.storage.clone(), self.journal.clone(), Arc::clone(&block));
-        blocking(move || {
-            storage.commit_block(&durable, tries)?;
-            journal.release(durable.executed_up_to.commit)
-        })
-        .await?;
+        let (storage, stored) = (self.storage.clone(), Arc::clone(&block));
+        blocking(move || storage.commit_block(&stored, tries)).await?;
 
         let number = block.header.number();
-        self.board.sealed(number);
-        self.pool.lock().sealed(block.transactions.iter().map(|executed| executed.hash));
+        self.board.durable(number);
+        self.metrics.durable_block.set(i64::try_from(number.0).unwrap_or(i64::MAX));
+        self.metrics.seal_seconds.observe(sealed.as_secs_f64());
+        self.metrics.write_seconds.observe((started.elapsed() - sealed).as_secs_f64());
         tracing::info!(
             block = number.0,
             transactions = block.transactions.len(),
@@ -98,7 +128,7 @@ impl Committer {
             "new block"
         );
         self.parent = block.header.clone();
-        Ok(())
+        Ok(Durable { block, checkpoint: before.checkpoint })
     }
 }
 
@@ -114,17 +144,14 @@ pub async fn seal_genesis(
     let genesis = chain.genesis();
     let price = genesis.fees.l2_gas_price_fri_min;
     let executed = Executed {
-        info: chain.block_info(
-            starknet_api::block::BlockNumber(0),
-            genesis.timestamp_seconds,
-            price,
-        ),
+        info: chain.block_info(BlockNumber(0), genesis.timestamp_seconds, price),
         transactions: Vec::new(),
         state_diff: state.state_diff,
         classes: state.classes,
         changes: Vec::new(),
         l2_gas_used: 0,
         executed_up_to: Cursor::default(),
+        before: Before { digest: Digest::default(), checkpoint: None },
     };
     let (block, tries) = seal::seal(storage, None, executed).await?;
     let storage = storage.clone();
@@ -132,7 +159,7 @@ pub async fn seal_genesis(
 }
 
 /// Runs what waits for the disk away from the async threads.
-async fn blocking<T: Send + 'static>(
+pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, kraken_storage::Error> + Send + 'static,
 ) -> Result<T, StartError> {
     let done = tokio::task::spawn_blocking(work).await;

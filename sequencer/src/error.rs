@@ -52,15 +52,24 @@ pub enum StartError {
     /// The key of this validator is not in the genesis.
     #[error("validator key {key} is not in the committee of the genesis")]
     NotInCommittee { key: kraken_types::PublicKey },
-    /// There is no network yet.
-    #[error("the genesis names {validators} validators, and this version only runs one alone")]
-    NotAlone { validators: usize },
+    /// Others cannot be reached without settings.
+    #[error("the genesis names {validators} validators, and there are no settings to reach them")]
+    NoNetwork { validators: usize },
+    /// A port is taken, or an address makes no sense.
+    #[error("cannot start to listen to other validators")]
+    Network(#[from] kraken_network::StartError),
+    /// Every validator of the genesis has an address.
+    #[error("the settings of swarm {swarm} have {got} addresses for {expected} validators")]
+    Peers { swarm: String, expected: usize, got: usize },
+    /// The genesis names fewer workers than the settings.
+    #[error("the genesis names no key for swarm {swarm}")]
+    Swarm { swarm: String },
+    /// The others would refuse it.
+    #[error("key {key} of swarm {swarm} is not the one that the genesis names for this validator")]
+    NetworkKey { swarm: String, key: kraken_types::PublicKey },
     /// A durable record is not what it should be.
     #[error("{log} log holds a record that cannot be read")]
     Record { log: &'static str, source: kraken_types::codec::DecodeError },
-    /// A commit names a batch that is not there.
-    #[error("batch {digest} of commit {commit} is missing")]
-    MissingBatch { digest: kraken_types::Digest, commit: u64 },
     /// A block cannot be hashed.
     #[error("cannot hash block {number}: {reason}")]
     Hash { number: u64, reason: String },

@@ -60,19 +60,9 @@ impl Journal {
         &self.votes
     }
 
-    /// Makes a batch durable. `prepared` are its transactions, in order, if they are known.
-    ///
-    /// # Errors
-    /// If the disk refuses.
-    pub(crate) async fn store_batch(
-        &self,
-        held: Held,
-        bytes: Bytes,
-        prepared: Option<Vec<Prepared>>,
-    ) -> Result<(), Error> {
-        let location = durable(&mut start_append(&self.batches, bytes)).await?;
-        self.note_batch(&held, location, prepared);
-        Ok(())
+    /// Begins to make a batch durable. What is durable is to be [noted](Self::note_batch).
+    pub(crate) fn append_batch(&self, bytes: Bytes) -> Append {
+        start_append(&self.batches, bytes)
     }
 
     /// Begins to make an entry durable; entries become so in the order of the calls, and those that
@@ -81,7 +71,7 @@ impl Journal {
         start_append(&self.votes, Bytes::from(codec::encode(entry)))
     }
 
-    /// Remembers where a batch is.
+    /// Remembers where a batch is. `prepared` are its transactions, in order, if they are known.
     pub(crate) fn note_batch(
         &self,
         held: &Held,
@@ -107,6 +97,11 @@ impl Journal {
         self.index().take_prepared(digest)
     }
 
+    /// Whether a batch is here.
+    pub(crate) fn has_batch(&self, digest: &BatchDigest) -> bool {
+        self.index().batch_location(digest).is_some()
+    }
+
     /// Reads a batch back; `None` if it is not here.
     ///
     /// # Errors
@@ -114,6 +109,11 @@ impl Journal {
     pub(crate) fn read_batch(&self, digest: &BatchDigest) -> Result<Option<Bytes>, Error> {
         let location = self.index().batch_location(digest);
         location.map(|location| self.batches.read(location)).transpose()
+    }
+
+    /// The batches that are still needed, oldest first.
+    pub(crate) fn held(&self) -> Vec<Held> {
+        self.index().held()
     }
 
     /// Resolves when there may be news.
@@ -157,7 +157,8 @@ impl Journal {
     }
 }
 
-fn start_append(log: &Log, record: Bytes) -> Append {
+/// Begins an append.
+pub(crate) fn start_append(log: &Log, record: Bytes) -> Append {
     let (sender, receiver) = oneshot::channel();
     // The one who waits may be gone; the record is durable all the same.
     log.append(record, move |result| drop(sender.send(result)));

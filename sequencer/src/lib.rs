@@ -1,13 +1,17 @@
 //! The tasks that drive the quiet rooms: from an admitted transaction to a durable block.
 //!
 //! ```text
-//! gateway ─► pool ─► workers ─► ordering ─► builder ─► committer ─► events
-//!  checks    waits    packs      certifies   executes    seals        tells
+//! gateway ─► pool ─► workers ─► ordering ─► builder ─► committer ─► attestation ─► events
+//!  checks    waits    packs      certifies   executes    seals        accepts        tells
 //! ```
+//!
+//! Workers, ordering and attestation talk to their likes on other validators, over the lanes of
+//! `swarms`; `sync` helps a validator that was away.
 //!
 //! Start reading at [`Sequencer`]. What is decided here is decided in functions of their inputs:
 //! `pool` (who goes next) and `builder::rules` (where a block ends); everything else carries out.
 
+mod attestation;
 mod board;
 mod builder;
 mod clock;
@@ -17,12 +21,19 @@ mod error;
 mod events;
 mod gateway;
 mod journal;
+mod lanes;
 mod machines;
+mod metrics;
+mod network;
 mod ordering;
 mod pool;
+mod queue;
+mod recent;
 mod recovery;
 mod sequencer;
 mod supervisor;
+mod swarms;
+mod sync;
 mod view;
 mod workers;
 
@@ -30,6 +41,8 @@ pub use committer::seal_genesis;
 pub use dev::{DevControl, DevError};
 pub use error::{StartError, SubmitError};
 pub use events::Event;
+pub use metrics::Metrics;
+pub use network::{NetworkConfig, Seed, SwarmConfig, Transport};
 pub use pool::Progress;
 pub use sequencer::{Admitted, Config, Mode, Sequencer};
 pub use view::{BlockAt, UnsealedBlock, View};

@@ -13,8 +13,12 @@ use std::{
 };
 
 use kraken_execution::{Prepared, Rejection, RejectionKind};
+use kraken_storage::ExecutedTransaction;
 use kraken_types::Timestamp;
-use starknet_api::{core::ContractAddress, transaction::TransactionHash};
+use starknet_api::{
+    core::{ContractAddress, calculate_contract_address},
+    transaction::{DeployAccountTransaction, Transaction, TransactionHash},
+};
 use tokio::sync::oneshot;
 
 use self::accounts::{Account, next_nonce, nonce_number};
@@ -246,14 +250,28 @@ impl Pool {
         }
     }
 
-    /// The block of these transactions is durable.
-    pub(crate) fn sealed(&mut self, hashes: impl Iterator<Item = TransactionHash>) {
+    /// The transaction is in a block that others executed.
+    pub(crate) fn executed_elsewhere(&mut self, executed: &ExecutedTransaction) {
+        self.known.remove(&executed.hash);
+        let Some((sender, nonce)) = sender_and_nonce(&executed.transaction) else {
+            return;
+        };
+        if let Some(account) = self.accounts.get_mut(&sender) {
+            account.drop_waiting(executed.hash);
+            account.arrived(nonce);
+            account.executed(nonce.saturating_add(1));
+            self.wake(sender);
+        }
+    }
+
+    /// The block of these transactions is accepted.
+    pub(crate) fn accepted(&mut self, hashes: impl Iterator<Item = TransactionHash>) {
         for hash in hashes {
             self.settle(hash, &Ok(()));
         }
     }
 
-    /// Resolves once the transaction is in a durable block, or left out for good.
+    /// Resolves once the transaction is in an accepted block, or left out for good.
     pub(crate) fn settled(&mut self, hash: TransactionHash) -> oneshot::Receiver<Settled> {
         let (sender, receiver) = oneshot::channel();
         self.settling.entry(hash).or_default().push(sender);
@@ -337,6 +355,25 @@ impl Pool {
             drop(waiting.send(settled.clone()));
         }
     }
+}
+
+/// Of a transaction of an account; its nonce beyond 2^64 counts as the largest.
+fn sender_and_nonce(transaction: &Transaction) -> Option<(ContractAddress, u64)> {
+    let (sender, nonce) = match transaction {
+        Transaction::Invoke(invoke) => (invoke.sender_address(), invoke.nonce()),
+        Transaction::DeployAccount(deploy) => (address_of(deploy)?, deploy.nonce()),
+        Transaction::Declare(declare) => (declare.sender_address(), declare.nonce()),
+        Transaction::Deploy(_) | Transaction::L1Handler(_) => return None,
+    };
+    Some((sender, u64::try_from(nonce.0).unwrap_or(u64::MAX)))
+}
+
+/// Where a deploy_account deploys.
+fn address_of(deploy: &DeployAccountTransaction) -> Option<ContractAddress> {
+    let (salt, class_hash) = (deploy.contract_address_salt(), deploy.class_hash());
+    let calldata = deploy.constructor_calldata();
+    let deployer = ContractAddress::default();
+    calculate_contract_address(salt, class_hash, &calldata, deployer).ok()
 }
 
 fn check_nonce(got: u64, next: u64, contiguous: u64, ahead_max: u32) -> Result<(), SubmitError> {

@@ -1,38 +1,70 @@
-//! What an earlier run made durable and no block holds yet: the only start-up path there is.
+//! What an earlier run made durable and no accepted block holds yet: the only start-up path there is.
+
+use std::sync::Arc;
 
 use kraken_consensus as consensus;
 use kraken_mempool::worker::Held;
-use kraken_ordering::Entry;
-use kraken_storage::log::RECORD_BYTES_MAX;
-use kraken_types::{Batch, BatchRef, Commit, Cursor, codec};
+use kraken_ordering::{Checkpoint, Entry};
+use kraken_storage::log::{Location, RECORD_BYTES_MAX};
+use kraken_types::{Batch, BatchRef, Commit, CommitIndex, Cursor, codec};
 
-use crate::{StartError, journal::Journal};
+use crate::{StartError, journal::Journal, ordering::Ordered};
 
 /// What an earlier run left.
 #[derive(Debug, Default)]
 pub(crate) struct Recovered {
     /// The votes log, oldest first.
     pub(crate) entries: Vec<Entry>,
-    /// Commits that are not, or not wholly, in durable blocks.
-    pub(crate) commits: Vec<Commit>,
+    /// Whether an empty votes log means that something is missing.
+    pub(crate) disk_was_lost: bool,
+    /// Commits that are not, or not wholly, in durable blocks, oldest first.
+    pub(crate) ordered: Vec<Ordered>,
+    /// What the newest commit left.
+    pub(crate) checkpoint: Option<Checkpoint>,
     /// Batches, oldest first; what became of them is news of the journal.
     pub(crate) batches: Vec<Held>,
 }
 
 /// Reads both logs and fills the index of the journal. Whatever is before `from` is in durable
-/// blocks.
+/// blocks, whatever is before `accepted` in accepted ones, which nobody will ask us for.
 ///
 /// # Errors
 /// If a log cannot be read or holds something else.
-pub(crate) fn recover(journal: &Journal, from: Cursor) -> Result<Recovered, StartError> {
+pub(crate) fn recover(
+    journal: &Journal,
+    from: Cursor,
+    accepted: CommitIndex,
+) -> Result<Recovered, StartError> {
     let batches = read_batches(journal)?;
-    let entries = read_entries(journal)?;
-    let commits = entries.iter().filter_map(commit_of);
-    let commits = commits.filter(|commit| from.commit <= commit.index).cloned().collect();
-    // Whatever is in durable blocks is let go of at once.
-    journal.release(from.commit)?;
+    let (mut ordered, mut checkpoint) = (Vec::new(), None);
+    let mut entries = Vec::new();
+    for (location, entry) in read_entries(journal)? {
+        Checkpoint::note(&mut checkpoint, &entry);
+        if let Some(commit) = commit_of(&entry).filter(|commit| from.commit <= commit.index) {
+            ordered.push((commit.clone(), entries.len()));
+        }
+        journal.note_entry(entry.clone(), location);
+        entries.push(entry);
+    }
+    let ordered = ordered.into_iter().map(|(commit, at)| left_by(commit, &entries[at..])).collect();
+    // Whatever is in accepted blocks is let go of at once.
+    journal.release(accepted)?;
     journal.release_ordered();
-    Ok(Recovered { entries, commits, batches })
+    Ok(Recovered { entries, disk_was_lost: false, ordered, checkpoint, batches })
+}
+
+/// A commit with what it left: its record is the first of these entries, and what belongs to it
+/// follows before the next commit.
+fn left_by(commit: Commit, entries: &[Entry]) -> Ordered {
+    let mut checkpoint = None;
+    for (at, entry) in entries.iter().enumerate() {
+        if 0 < at && commit_of(entry).is_some() {
+            break;
+        }
+        Checkpoint::note(&mut checkpoint, entry);
+    }
+    let checkpoint = checkpoint.expect("the first entry is that of the commit");
+    Ordered { commit, checkpoint: Arc::new(checkpoint) }
 }
 
 fn read_batches(journal: &Journal) -> Result<Vec<Held>, StartError> {
@@ -50,14 +82,17 @@ fn read_batches(journal: &Journal) -> Result<Vec<Held>, StartError> {
     Ok(batches)
 }
 
-fn read_entries(journal: &Journal) -> Result<Vec<Entry>, StartError> {
+/// Reads the votes log, oldest first.
+///
+/// # Errors
+/// If it cannot be read or holds something else.
+pub(crate) fn read_entries(journal: &Journal) -> Result<Vec<(Location, Entry)>, StartError> {
     let mut entries = Vec::new();
     for record in journal.votes().records(None) {
         let (location, bytes) = record?;
         let entry: Entry = codec::decode(&bytes, RECORD_BYTES_MAX)
             .map_err(|source| StartError::Record { log: "votes", source })?;
-        journal.note_entry(entry.clone(), location);
-        entries.push(entry);
+        entries.push((location, entry));
     }
     Ok(entries)
 }

@@ -6,9 +6,11 @@ use std::{
 };
 
 use kraken_execution::{Chain, EngineKind, Executor};
+use kraken_network::Network;
 use kraken_storage::{Block, Storage};
-use kraken_types::{CommitIndex, Identity, Signer, Timestamp};
+use kraken_types::{CommitIndex, Identity, Signer, Timestamp, WorkerId};
 use starknet_api::{
+    block::BlockNumber,
     core::{ClassHash, ContractAddress},
     rpc_transaction::RpcTransaction,
     transaction::TransactionHash,
@@ -17,9 +19,10 @@ use tokio::sync::{Notify, Semaphore, broadcast, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    DevControl, Event, Progress, StartError, SubmitError, View,
+    DevControl, Event, Metrics, NetworkConfig, Progress, StartError, SubmitError, View,
+    attestation::Attesting,
     board::Board,
-    builder::{Builder, CaughtUp, Parent, Payloads, next_info, rules::Rules},
+    builder::{Adopt, Builder, CaughtUp, Parent, Payloads, next_info, rules::Rules},
     clock::Clock,
     committer::{Committer, EXECUTED_MAX},
     gateway::Gateway,
@@ -27,13 +30,23 @@ use crate::{
     machines,
     ordering::{self, Ordering},
     pool::{self, SharedPool},
+    recent::Recent,
     recovery::{Recovered, recover},
     supervisor::{Remaining, Supervisor},
+    swarms::Swarms,
+    sync::{Serving, Syncing},
     workers::{self, Workers},
 };
 
-/// How many requests to the order, and commits to the builder, may wait.
+/// How many requests to the order may wait.
 const QUEUE_MAX: usize = 256;
+
+/// How many commits may wait for the builder; with more, this validator orders no further. They only
+/// name batches, so they are small.
+const ORDERED_MAX: usize = 16_384;
+
+/// How long a start waits for what an earlier run ordered, of which batches may be with others only.
+const CATCH_UP_MAX: Duration = Duration::from_secs(10);
 
 /// How long a developer's submission waits for its block before it answers with the hash alone.
 const SETTLE_WITHIN: Duration = Duration::from_secs(10);
@@ -55,6 +68,13 @@ pub struct Config {
     pub gateway_concurrency: usize,
     /// What the clock shows at the start; `None` is the real time.
     pub clock_start: Option<Timestamp>,
+    /// How to reach the other validators; `None` for a committee of one.
+    pub network: Option<NetworkConfig>,
+    /// Whether this validator may have signed what an empty folder does not show: then it signs
+    /// nothing until that cannot matter any more.
+    pub disk_was_lost: bool,
+    /// What is counted.
+    pub metrics: Metrics,
 }
 
 /// Whether dev controls exist.
@@ -77,6 +97,7 @@ pub struct Sequencer {
     shutdown: CancellationToken,
     reason: watch::Receiver<Option<String>>,
     remaining: Arc<Mutex<Option<Remaining>>>,
+    networks: Vec<Network>,
 }
 
 /// What the sender of an admitted transaction learns.
@@ -98,13 +119,17 @@ impl Sequencer {
     /// [`StartError`] if the logs cannot be read, or the genesis does not fit.
     pub async fn start(config: Config, chain: Chain, storage: Storage) -> Result<Self, StartError> {
         let identity = machines::identity(chain.genesis(), config.signer.clone())?;
+        let swarms = start_swarms(&config, &chain, &identity).await?;
+        let networks = swarms.networks.clone();
         let journal = Journal::new(&storage, identity.id);
-        let (tip, recovered) = read_tip(&storage, &journal).await?;
+        let (chains_end, mut recovered) = read_tip(&storage, &journal).await?;
+        recovered.disk_was_lost = config.disk_was_lost;
         let (supervisor, remaining) = Supervisor::new();
-        let parts = Parts::new(&config, &chain, &storage, &journal, &tip);
-        let started = parts.start(&supervisor, config.engine, identity, &tip, recovered)?;
-        // Gone without a word means that a task ended; `stopped` says why.
-        let _ = started.caught_up.await;
+        let parts = Parts::new(&config, identity, &chain, &storage, &journal, &chains_end);
+        let started = parts.start(&supervisor, swarms, chains_end, recovered)?;
+        // Gone without a word means that a task ended; `stopped` says why. Whoever is not there in
+        // time goes on catching up while it serves.
+        let _ = tokio::time::timeout(CATCH_UP_MAX, started.caught_up).await;
 
         let is_dev = config.mode == Mode::Dev;
         let dev = DevControl {
@@ -121,6 +146,7 @@ impl Sequencer {
             shutdown: supervisor.shutdown(),
             reason: supervisor.reason(),
             remaining: Arc::new(Mutex::new(Some(remaining))),
+            networks,
         })
     }
 
@@ -202,134 +228,266 @@ impl Sequencer {
         if let Some(remaining) = remaining {
             remaining.none().await;
         }
+        for network in &self.networks {
+            network.shut_down().await;
+        }
     }
+}
+
+async fn start_swarms(
+    config: &Config,
+    chain: &Chain,
+    identity: &Identity,
+) -> Result<Swarms, StartError> {
+    match &config.network {
+        Some(network) if !identity.is_alone() => {
+            Swarms::start(network, chain.genesis(), identity, &config.metrics).await
+        }
+        Some(_) | None if identity.is_alone() => Ok(Swarms::none()),
+        Some(_) | None => Err(StartError::NoNetwork { validators: identity.committee.len() }),
+    }
+}
+
+/// The newest blocks of a chain.
+struct ChainsEnd {
+    /// The newest accepted block.
+    accepted: BlockNumber,
+    /// The durable ones above it.
+    unaccepted: Vec<Arc<Block>>,
+    /// The newest of all.
+    tip: Arc<Block>,
 }
 
 async fn read_tip(
     storage: &Storage,
     journal: &Journal,
-) -> Result<(Arc<Block>, Recovered), StartError> {
+) -> Result<(ChainsEnd, Recovered), StartError> {
     let (storage, journal) = (storage.clone(), journal.clone());
     let read = tokio::task::spawn_blocking(move || {
         let number = storage.tip().ok_or(StartError::NoGenesisBlock)?;
-        let tip = storage.block(number)?.ok_or(StartError::NoGenesisBlock)?;
-        let recovered = recover(&journal, tip.executed_up_to)?;
-        Ok((tip, recovered))
+        let mut end = storage.block(number)?.ok_or(StartError::NoGenesisBlock)?;
+        let tip = Arc::clone(&end);
+        let mut unaccepted = Vec::new();
+        // Block 0 needs no quorum: the genesis is what everyone agreed on.
+        while let Some(before) = end.header.number().prev() {
+            if storage.acceptance(end.header.number())?.is_some() {
+                break;
+            }
+            unaccepted.push(end);
+            end = storage.block(before)?.ok_or(StartError::NoGenesisBlock)?;
+        }
+        unaccepted.reverse();
+        let recovered = recover(&journal, tip.executed_up_to, end.executed_up_to.commit)?;
+        Ok((ChainsEnd { accepted: end.header.number(), unaccepted, tip }, recovered))
     });
     read.await.expect("reading the logs states its invariants and is never cancelled")
 }
 
 /// What the tasks share.
 struct Parts {
+    engine: EngineKind,
+    identity: Identity,
     chain: Chain,
     storage: Storage,
     journal: Journal,
     gateway: Gateway,
+    recent: Recent,
+    accepted: watch::Sender<BlockNumber>,
+    metrics: Metrics,
 }
 
 impl Parts {
     fn new(
         config: &Config,
+        identity: Identity,
         chain: &Chain,
         storage: &Storage,
         journal: &Journal,
-        tip: &Block,
+        end: &ChainsEnd,
     ) -> Self {
+        let tip = &end.tip;
         // Header times never go back, so a clock behind the chain would stand still.
         let tip_time = Timestamp::from_seconds(tip.header.info.block_timestamp.0);
         let clock = Clock::new(config.clock_start);
-        clock.catch_up(tip_time);
+        if identity.is_alone() {
+            clock.catch_up(tip_time);
+        }
         let next = next_info(chain, Parent::of(&tip.header), Timestamp::ZERO);
         let pool = SharedPool::new(pool::Config {
             transactions_max: config.pool_transactions_max,
             time_to_live: config.pool_time_to_live,
             nonce_ahead_max: chain.genesis().limits.nonce_ahead_max,
         });
+        let board = Board::new(storage.clone(), end.accepted, &end.unaccepted, next);
         let gateway = Gateway {
             chain: chain.clone(),
-            board: Arc::new(Board::new(storage.clone(), tip.header.number(), next)),
+            board: Arc::new(board),
             clock: Arc::new(clock),
             pool,
             arrived: Arc::new(Notify::new()),
             permits: Arc::new(Semaphore::new(config.gateway_concurrency)),
         };
-        Self { chain: chain.clone(), storage: storage.clone(), journal: journal.clone(), gateway }
+        Self {
+            engine: config.engine,
+            identity,
+            chain: chain.clone(),
+            storage: storage.clone(),
+            journal: journal.clone(),
+            gateway,
+            recent: Recent::default(),
+            accepted: watch::Sender::new(end.accepted),
+            metrics: config.metrics.clone(),
+        }
     }
 
     /// Starts the tasks, last one first.
     fn start(
         &self,
         supervisor: &Supervisor,
-        engine: EngineKind,
-        identity: Identity,
-        tip: &Block,
+        swarms: Swarms,
+        end: ChainsEnd,
         mut recovered: Recovered,
     ) -> Result<Started, StartError> {
-        let (commits_in, commits) = mpsc::channel(QUEUE_MAX);
+        let (ordered_in, ordered) = mpsc::channel(ORDERED_MAX);
         let (requests_in, requests) = mpsc::channel(QUEUE_MAX);
+        let (adopt_in, adopted) = mpsc::channel(1);
         let (close_in, close) = mpsc::channel(QUEUE_MAX);
         let (wanted_in, wanted) = watch::channel(None);
-        let executed_in = self.start_committer(supervisor, tip);
+        let tip = Arc::clone(&end.tip);
+        let executed_in = self.start_committer(supervisor, swarms.attestation, end);
         let (told, caught_up) = oneshot::channel();
-        let behind = recovered.commits.last().map(|commit| commit.index);
+        let behind = recovered.ordered.last().map(|ordered| ordered.commit.index);
         let builder = Builder {
             chain: self.chain.clone(),
             rules: Rules::new(&self.chain.genesis().block),
-            executor: Executor::new(engine, self.chain.clone()),
+            executor: Executor::new(self.engine, self.chain.clone()),
             storage: self.storage.clone(),
             board: Arc::clone(&self.gateway.board),
             clock: Arc::clone(&self.gateway.clock),
             pool: self.gateway.pool.clone(),
             arrived: Arc::clone(&self.gateway.arrived),
             payloads: Payloads { chain: self.chain.clone(), journal: self.journal.clone() },
-            commits,
+            ordered,
+            adopted,
             executed: executed_in,
             wanted: wanted_in,
             parent: Parent::of(&tip.header),
             from: tip.executed_up_to,
+            checkpoint: tip.checkpoint,
             caught_up: Some(CaughtUp { behind, told }),
+            metrics: self.metrics.clone(),
             shutdown: supervisor.shutdown(),
         };
         supervisor.thread("builder", builder, Builder::run)?;
+        if let Some((network, asked)) = swarms.sync {
+            self.start_sync(supervisor, network, asked, (adopt_in, requests_in.clone()));
+        }
 
         let batches = std::mem::take(&mut recovered.batches);
+        let mut close = Some(close);
+        let mut wishes = Vec::new();
+        for (place, lanes) in (0..).map(WorkerId).zip(swarms.workers) {
+            let (wishes_in, wished) = mpsc::unbounded_channel();
+            wishes.push(wishes_in);
+            let ends = workers::Ends {
+                pool: self.gateway.pool.clone(),
+                arrived: Arc::clone(&self.gateway.arrived),
+                // Dev controls are those of a committee of one, which has one worker.
+                close: close.take().unwrap_or_else(|| mpsc::channel(1).1),
+                journal: self.journal.clone(),
+                ordering: requests_in.clone(),
+                wishes: wished,
+                lanes,
+                clock: Arc::clone(&self.gateway.clock),
+                metrics: self.metrics.clone(),
+            };
+            let workers = Workers::new(machines::worker(self.identity.clone(), place), ends);
+            let held = batches.iter().filter(|held| held.batch.worker == place).copied().collect();
+            supervisor.task("workers", workers.run(held, supervisor.shutdown()));
+        }
+        let (lane, inbox) = swarms.ordering;
         let ordering = Ordering::new(
-            machines::ordering(identity.clone(), self.chain.genesis().protocol),
-            ordering::Ends { requests, wanted, commits: commits_in },
+            self.identity.clone(),
+            self.chain.genesis().clone(),
+            ordering::Ends {
+                requests,
+                wanted,
+                ordered: ordered_in,
+                wishes,
+                lane,
+                inbox,
+                metrics: self.metrics.clone(),
+            },
             self.journal.clone(),
             Arc::clone(&self.gateway.clock),
         );
         supervisor.task("ordering", ordering.run(recovered, supervisor.shutdown()));
-
-        let ends = workers::Ends {
-            pool: self.gateway.pool.clone(),
-            arrived: Arc::clone(&self.gateway.arrived),
-            close,
-            journal: self.journal.clone(),
-            ordering: requests_in,
-            clock: Arc::clone(&self.gateway.clock),
-        };
-        let workers = Workers::new(machines::worker(identity), ends);
-        supervisor.task("workers", workers.run(batches, supervisor.shutdown()));
         Ok(Started { close: close_in, caught_up })
     }
 
+    /// Starts what comes behind execution.
     fn start_committer(
         &self,
         supervisor: &Supervisor,
-        tip: &Block,
+        (lane, inbox): (crate::lanes::Lane, crate::lanes::Inbox),
+        end: ChainsEnd,
     ) -> mpsc::Sender<crate::committer::Executed> {
         let (executed_in, executed) = mpsc::channel(EXECUTED_MAX);
+        let (durable_in, durable) = mpsc::channel(EXECUTED_MAX);
         let committer = Committer {
+            storage: self.storage.clone(),
+            board: Arc::clone(&self.gateway.board),
+            metrics: self.metrics.clone(),
+            executed,
+            durable: durable_in,
+            accepted: self.accepted.subscribe(),
+            parent: end.tip.header.clone(),
+            shutdown: supervisor.shutdown(),
+        };
+        supervisor.task("committer", committer.run());
+        let attesting = Attesting {
+            identity: self.identity.clone(),
             storage: self.storage.clone(),
             board: Arc::clone(&self.gateway.board),
             pool: self.gateway.pool.clone(),
             journal: self.journal.clone(),
-            executed,
-            parent: tip.header.clone(),
+            recent: self.recent.clone(),
+            metrics: self.metrics.clone(),
+            durable,
+            lane,
+            inbox,
+            accepted: self.accepted.clone(),
         };
-        supervisor.task("committer", committer.run());
+        supervisor.task("attestation", attesting.run(end.unaccepted, supervisor.shutdown()));
         executed_in
+    }
+
+    /// Starts what helps those that were away: us, and others.
+    fn start_sync(
+        &self,
+        supervisor: &Supervisor,
+        network: Network,
+        requests: mpsc::Receiver<kraken_network::Request>,
+        (adopt, ordering): (mpsc::Sender<Adopt>, mpsc::Sender<ordering::Request>),
+    ) {
+        let serving = Serving {
+            storage: self.storage.clone(),
+            recent: self.recent.clone(),
+            metrics: self.metrics.clone(),
+            accepted: self.accepted.subscribe(),
+            requests,
+        };
+        supervisor.task("serving", serving.run(supervisor.shutdown()));
+        let syncing = Syncing {
+            committee: Arc::clone(&self.identity.committee),
+            chain: self.chain.clone(),
+            network,
+            board: Arc::clone(&self.gateway.board),
+            clock: Arc::clone(&self.gateway.clock),
+            adopt,
+            ordering: Some(ordering),
+        };
+        supervisor.task("sync", syncing.run(supervisor.shutdown()));
     }
 }
 

@@ -10,7 +10,10 @@ use kraken_execution::{
     testing,
 };
 use kraken_storage::Storage;
-use kraken_types::{Genesis, Signer, genesis::Member};
+use kraken_types::{
+    Genesis, Signer,
+    genesis::{Member, MemberNetwork},
+};
 use starknet_api::{block::BlockNumber, core::ContractAddress, transaction::TransactionHash};
 use tempfile::TempDir;
 
@@ -43,6 +46,9 @@ fn config() -> Config {
         pool_time_to_live: Duration::from_secs(60),
         gateway_concurrency: 2,
         clock_start: None,
+        network: None,
+        disk_was_lost: false,
+        metrics: Metrics::default(),
     }
 }
 
@@ -247,14 +253,17 @@ async fn a_new_account_may_send_before_it_is_deployed() {
 }
 
 #[tokio::test]
-async fn a_committee_of_several_is_refused() {
-    let other = kraken_types::testing::signer(9).public_key();
+async fn a_committee_of_several_needs_a_network() {
+    let key = |seed| kraken_types::testing::signer(seed).public_key().to_string();
+    let network = |seed| MemberNetwork { primary: key(seed), workers: vec![key(seed + 1)] };
     let several = genesis(|genesis| {
-        genesis.committee.push(Member { key: other.to_string(), stake: 1, network: None });
+        genesis.committee[0].network = Some(network(20));
+        let member = Member { key: key(9), stake: 1, network: Some(network(30)) };
+        genesis.committee.push(member);
     });
     let chain = Chain::new(&several).expect("valid");
     let storage = kraken_storage::Config { directory: None, genesis: several.digest() };
     let storage = Storage::open(storage).expect("memory");
-    let error = Sequencer::start(config(), chain, storage).await.expect_err("no network yet");
-    assert!(matches!(error, StartError::NotAlone { validators: 2 }), "{error}");
+    let error = Sequencer::start(config(), chain, storage).await.expect_err("no network");
+    assert!(matches!(error, StartError::NoNetwork { validators: 2 }), "{error}");
 }

@@ -22,14 +22,16 @@ pub struct View {
 #[derive(Clone, Debug)]
 pub(crate) struct Parts {
     /// The newest durable block.
+    pub(crate) durable: BlockNumber,
+    /// The newest accepted block, at most the newest durable one.
     pub(crate) latest: BlockNumber,
-    /// Executed blocks above it, oldest first.
+    /// Executed blocks above the accepted ones, oldest first.
     pub(crate) executed: Vec<Arc<UnsealedBlock>>,
     /// The open block above all of them.
     pub(crate) open: Arc<UnsealedBlock>,
 }
 
-/// A block that has no hash yet: executed but not stored, or still open.
+/// A block whose hash nobody is told yet: executed but not accepted, or still open.
 #[derive(Clone, Debug)]
 pub struct UnsealedBlock {
     /// Number, time, prices, sequencer.
@@ -41,6 +43,16 @@ pub struct UnsealedBlock {
 }
 
 impl UnsealedBlock {
+    /// A durable block that nobody is told the hash of, because it is not accepted.
+    pub(crate) fn of(block: &Block) -> Self {
+        let changes = Changes::new(&block.state_diff, &block.classes);
+        Self {
+            info: block.header.info.clone(),
+            transactions: block.transactions.clone(),
+            changes: vec![Arc::new(changes)],
+        }
+    }
+
     /// A block without transactions.
     pub(crate) fn empty(info: BlockInfo) -> Self {
         Self { info, transactions: Vec::new(), changes: Vec::new() }
@@ -144,9 +156,12 @@ impl View {
         if self.parts.open.info.block_number < number {
             return Ok(None);
         }
-        let base = self.storage.snapshot(number.min(self.parts.latest));
+        let durable = self.parts.durable;
+        let base = self.storage.snapshot(number.min(durable));
         Ok(base.map(|base| {
-            let executed = self.unsealed().filter(|block| block.info.block_number <= number);
+            let executed = self.unsealed().filter(|block| {
+                durable < block.info.block_number && block.info.block_number <= number
+            });
             let changes = executed.flat_map(|block| &block.changes);
             changes.fold(State::new(base), |state, changes| state.with(Arc::clone(changes)))
         }))

@@ -1,22 +1,25 @@
-//! The task that drives the worker: takes what is ready from the pool and makes durable batches of
-//! it.
+//! The task that drives a worker: takes what is ready from the pool, makes durable batches of it,
+//! and exchanges batches with the same worker of every other validator.
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use kraken_execution::Prepared;
-use kraken_mempool::worker::{Held, Input, Output, Worker};
-use kraken_storage::codec::encode_transaction;
-use kraken_types::{Batch, CommitIndex, Timestamp};
+use kraken_mempool::worker::{Config, Held, Input, Message, Output, Worker};
+use kraken_storage::{codec::encode_transaction, log::Location};
+use kraken_types::{Batch, BatchDigest, BatchRef, CommitIndex, Signers, Timestamp, ValidatorId};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     clock::{Clock, Uptime},
     journal::{Journal, News},
+    metrics::Metrics,
     ordering::Request,
     pool::SharedPool,
+    queue::{Left, Queue},
     supervisor::Ended,
+    swarms::WorkerLanes,
 };
 
 /// How many transactions are taken from the pool at a time.
@@ -24,6 +27,23 @@ const TAKEN_MAX: usize = 1_024;
 
 /// How often transactions that waited too long are looked for.
 const EXPIRE_EVERY: Duration = Duration::from_secs(1);
+
+/// What the order asks of a worker.
+#[derive(Debug)]
+pub(crate) enum Wish {
+    /// Get a batch that is missing, and report it.
+    Fetch {
+        /// Who made it.
+        author: ValidatorId,
+        /// Which.
+        batch: BatchRef,
+        /// Who vouches for it.
+        holders: Signers,
+    },
+    /// The ordering part went on from a checkpoint and knows nothing of our batches any more: begin
+    /// again with those on disk, as after a restart.
+    StartOver,
+}
 
 /// What the task holds of others.
 #[derive(Debug)]
@@ -38,16 +58,23 @@ pub(crate) struct Ends {
     pub(crate) journal: Journal,
     /// To the primary.
     pub(crate) ordering: mpsc::Sender<Request>,
+    /// From the primary.
+    pub(crate) wishes: mpsc::UnboundedReceiver<Wish>,
+    /// To the same worker of the others, and from there.
+    pub(crate) lanes: WorkerLanes,
     /// Says how long transactions have waited.
     pub(crate) clock: Arc<Clock>,
+    pub(crate) metrics: Metrics,
 }
 
-/// The task that drives the worker.
+/// The task that drives a worker.
 #[derive(Debug)]
 pub(crate) struct Workers {
+    config: Config,
     /// Decides.
     worker: Worker,
     ends: Ends,
+    queue: Queue<Storing, Outgoing>,
     /// What the worker calls time: it only ever wants to know how long something took.
     uptime: Uptime,
     /// What was given to the worker and is in no batch yet, in order.
@@ -57,8 +84,27 @@ pub(crate) struct Workers {
     is_full: bool,
 }
 
+/// A batch on its way to the disk.
+#[derive(Debug)]
+struct Storing {
+    held: Held,
+    /// Its transactions, if it is ours.
+    prepared: Option<Vec<Prepared>>,
+}
+
+/// What leaves once the batches before it are durable.
+#[derive(Debug)]
+enum Outgoing {
+    Send { to: ValidatorId, message: Message },
+    Read { digest: BatchDigest, to: ValidatorId },
+    Tell(Request),
+}
+
 /// What happened.
 enum Happened {
+    Left(Left<Storing, Outgoing>),
+    Heard(ValidatorId, Bytes),
+    Wished(Wish),
     Arrived,
     Close(oneshot::Sender<CommitIndex>),
     News,
@@ -67,10 +113,12 @@ enum Happened {
 }
 
 impl Workers {
-    pub(crate) fn new(worker: Worker, ends: Ends) -> Self {
+    pub(crate) fn new(config: Config, ends: Ends) -> Self {
         Self {
-            worker,
+            worker: Worker::new(config.clone()),
+            config,
             ends,
+            queue: Queue::new(),
             uptime: Uptime::start(),
             unsealed: VecDeque::new(),
             wake_at: None,
@@ -87,103 +135,198 @@ impl Workers {
         recovered: Vec<Held>,
         shutdown: CancellationToken,
     ) -> Result<(), Ended> {
-        self.step(Input::Recovered(recovered)).await?;
-        self.tell_news().await?;
+        self.step(Input::Recovered(recovered));
+        self.tell_news();
         let mut expire = tokio::time::interval(EXPIRE_EVERY);
-        loop {
-            let happened = tokio::select! {
-                biased; // A flood of transactions must not delay shutdown.
-                () = shutdown.cancelled() => return Ok(()),
-                Some(reply) = self.ends.close.recv() => Happened::Close(reply),
-                () = self.ends.journal.changed() => Happened::News,
-                () = self.uptime.sleep_until(self.wake_at) => Happened::Tick,
-                () = self.ends.arrived.notified() => Happened::Arrived,
-                _ = expire.tick() => Happened::Expire,
-            };
+        while let Some(happened) = self.wait(&mut expire, &shutdown).await? {
             match happened {
-                Happened::Arrived => self.pack_all().await?,
+                Happened::Left(left) => self.carry_out(left).await?,
+                Happened::Heard(from, bytes) => self.hear(from, &bytes),
+                Happened::Wished(wish) => self.grant(wish),
+                Happened::Arrived => self.pack_all(),
                 Happened::Close(reply) => {
-                    self.pack_all().await?;
-                    self.send(Request::CloseBlock(reply)).await?;
+                    self.pack_all();
+                    self.queue.push(Outgoing::Tell(Request::CloseBlock(reply)));
                 }
                 Happened::News => {
                     let was_full = self.is_full;
-                    self.tell_news().await?;
+                    self.tell_news();
                     if was_full {
-                        self.pack_all().await?;
+                        self.pack_all();
                     }
                 }
-                Happened::Tick => self.tick_if_due().await?,
+                Happened::Tick => self.tick_if_due(),
                 Happened::Expire => {
                     self.ends.pool.lock().expire(self.ends.clock.now());
                     // Whatever became ready by an outcome is picked up here at the latest.
-                    self.pack_all().await?;
+                    self.pack_all();
                 }
             }
         }
+        Ok(())
+    }
+
+    /// `None` when it is time to end. All arms are cancel-safe.
+    async fn wait(
+        &mut self,
+        expire: &mut tokio::time::Interval,
+        shutdown: &CancellationToken,
+    ) -> Result<Option<Happened>, Ended> {
+        let is_full = self.queue.is_full();
+        let Ends { close, journal, wishes, lanes, arrived, .. } = &mut self.ends;
+        Ok(Some(tokio::select! {
+            biased; // A flood of transactions must not delay shutdown.
+            () = shutdown.cancelled() => return Ok(None),
+            left = self.queue.next() => {
+                Happened::Left(left.map_err(|error| Ended::failed("workers", &error))?)
+            }
+            Some(reply) = close.recv(), if !is_full => Happened::Close(reply),
+            () = journal.changed() => Happened::News,
+            () = self.uptime.sleep_until(self.wake_at) => Happened::Tick,
+            Some(wish) = wishes.recv() => Happened::Wished(wish),
+            Some((from, bytes)) = lanes.acknowledgements.1.recv(), if !is_full => {
+                Happened::Heard(from, bytes)
+            }
+            Some((from, bytes)) = lanes.batches.1.recv(), if !is_full => {
+                Happened::Heard(from, bytes)
+            }
+            () = arrived.notified(), if !is_full => Happened::Arrived,
+            _ = expire.tick(), if !is_full => Happened::Expire,
+        }))
     }
 
     /// Packs until nothing is ready or the worker is full. While one batch goes to disk the next one
     /// gathers, so batches grow with the load and a lone transaction does not wait.
-    async fn pack_all(&mut self) -> Result<(), Ended> {
+    fn pack_all(&mut self) {
         while !self.is_full {
             let ready = self.ends.pool.lock().take_ready(TAKEN_MAX);
             if ready.is_empty() {
-                return Ok(());
+                return;
             }
             for transaction in ready {
                 let bytes = Bytes::from(encode_transaction(transaction.rpc()));
                 self.unsealed.push_back(transaction);
-                self.step(Input::Transaction(bytes)).await?;
+                self.step(Input::Transaction(bytes));
             }
             // A lone validator waits for no more transactions: what there is, is sealed.
-            self.tick_if_due().await?;
+            self.tick_if_due();
         }
-        Ok(())
     }
 
-    async fn tick_if_due(&mut self) -> Result<(), Ended> {
+    fn tick_if_due(&mut self) {
         if self.wake_at.take_if(|at| *at <= self.uptime.now()).is_some() {
-            self.step(Input::Tick).await?;
+            self.step(Input::Tick);
         }
-        Ok(())
     }
 
-    async fn tell_news(&mut self) -> Result<(), Ended> {
+    fn tell_news(&mut self) {
         let News { ordered, released } = self.ends.journal.take_news();
         if !ordered.is_empty() {
-            self.step(Input::Ordered(ordered)).await?;
+            self.step(Input::Ordered(ordered));
         }
         if !released.is_empty() {
-            self.step(Input::Release(released)).await?;
+            self.step(Input::Release(released));
         }
-        Ok(())
     }
 
-    async fn step(&mut self, input: Input) -> Result<(), Ended> {
-        for output in self.worker.step(self.uptime.now(), input) {
-            match output {
-                Output::Store { held, bytes } => self.store(held, bytes).await?,
-                Output::Sealed(batch) => self.send(Request::Sealed(batch)).await?,
-                Output::Full(is_full) => self.is_full = is_full,
-                Output::WakeAt(at) => self.wake_at = Some(at),
-                Output::Send { .. } | Output::Read { .. } | Output::Stored { .. } => {
-                    unreachable!("a committee of one has no peers: {output:?}")
-                }
+    fn hear(&mut self, from: ValidatorId, bytes: &[u8]) {
+        match Message::decode(bytes) {
+            Ok(message) => self.step(Input::Message { from, message }),
+            Err(error) => {
+                self.ends.metrics.malformed("worker");
+                tracing::warn!(%from, %error, "ignored a malformed message of a worker");
             }
         }
+    }
+
+    fn grant(&mut self, wish: Wish) {
+        match wish {
+            Wish::Fetch { author, batch, holders } => {
+                self.step(Input::Fetch { author, batch, holders });
+            }
+            Wish::StartOver => {
+                self.worker = Worker::new(self.config.clone());
+                self.wake_at = None;
+                self.step(Input::Recovered(self.ends.journal.held()));
+                self.tell_news();
+                self.pack_again();
+            }
+        }
+    }
+
+    /// What the worker of before had and no batch holds.
+    fn pack_again(&mut self) {
+        let encode = |transaction: &Prepared| Bytes::from(encode_transaction(transaction.rpc()));
+        let unsealed: Vec<_> = self.unsealed.iter().map(encode).collect();
+        for bytes in unsealed {
+            self.step(Input::Transaction(bytes));
+        }
+    }
+
+    fn step(&mut self, input: Input) {
+        // A batch of ours that comes with anything else is an old one, from before our disk was lost.
+        let packs = matches!(input, Input::Transaction(_) | Input::Tick);
+        for output in self.worker.step(self.uptime.now(), input) {
+            match output {
+                Output::Store { held, bytes } => self.store(held, bytes, packs),
+                Output::Sealed(batch) => self.queue.push(Outgoing::Tell(Request::Sealed(batch))),
+                Output::Stored { author, batch } => {
+                    self.queue.push(Outgoing::Tell(Request::Stored { author, batch }));
+                }
+                Output::Send { to, message } => self.queue.push(Outgoing::Send { to, message }),
+                Output::Read { digest, to } => self.queue.push(Outgoing::Read { digest, to }),
+                Output::Full(is_full) => self.is_full = is_full,
+                Output::WakeAt(at) => self.wake_at = Some(at),
+            }
+        }
+    }
+
+    /// Begins to make a batch durable; nothing behind it happens before.
+    fn store(&mut self, held: Held, bytes: Bytes, is_new: bool) {
+        let prepared = is_new.then(|| {
+            let batch = Batch::decode(&bytes).expect("our worker makes batches that can be read");
+            self.unsealed.drain(..batch.transactions.len()).collect()
+        });
+        self.ends.metrics.batch(is_new, bytes.len());
+        let append = self.ends.journal.append_batch(bytes);
+        self.queue.push_record(Storing { held, prepared }, append);
+    }
+
+    async fn carry_out(&mut self, left: Left<Storing, Outgoing>) -> Result<(), Ended> {
+        match left {
+            Left::Durable(Storing { held, prepared }, location) => {
+                self.note(&held, location, prepared);
+            }
+            Left::Effect(Outgoing::Send { to, message }) => self.send(to, &message),
+            Left::Effect(Outgoing::Read { digest, to }) => self.read(digest, to)?,
+            Left::Effect(Outgoing::Tell(request)) => self.tell(request).await?,
+        }
         Ok(())
     }
 
-    /// Waits until the batch is durable: nothing behind it may happen before.
-    async fn store(&mut self, held: Held, bytes: Bytes) -> Result<(), Ended> {
-        let batch = Batch::decode(&bytes).expect("our worker makes batches that can be read");
-        let prepared = self.unsealed.drain(..batch.transactions.len()).collect();
-        let stored = self.ends.journal.store_batch(held, bytes, Some(prepared)).await;
-        stored.map_err(|error| Ended::failed("workers", &error))
+    /// What is small does not wait for what is large.
+    fn send(&self, to: ValidatorId, message: &Message) {
+        let lanes = &self.ends.lanes;
+        let (lane, _) = match message {
+            Message::Batch(_) => &lanes.batches,
+            Message::Stored(_) | Message::Want(_) => &lanes.acknowledgements,
+        };
+        lane.send(to, message);
     }
 
-    async fn send(&self, request: Request) -> Result<(), Ended> {
+    fn note(&self, held: &Held, location: Location, prepared: Option<Vec<Prepared>>) {
+        self.ends.journal.note_batch(held, location, prepared);
+    }
+
+    /// A batch that is still needed lies in memory or in the cache of the disk, so this is short.
+    fn read(&mut self, digest: BatchDigest, to: ValidatorId) -> Result<(), Ended> {
+        let bytes = self.ends.journal.read_batch(&digest);
+        let bytes = bytes.map_err(|error| Ended::failed("workers", &error))?;
+        self.step(Input::Read { digest, to, bytes });
+        Ok(())
+    }
+
+    async fn tell(&self, request: Request) -> Result<(), Ended> {
         self.ends.ordering.send(request).await.map_err(|_| Ended::gone("workers", "ordering"))
     }
 }

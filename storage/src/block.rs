@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use cairo_lang_starknet_classes::casm_contract_class::CasmContractClass;
-use kraken_types::Cursor;
+use kraken_types::{Cursor, Digest};
 use starknet_api::{
     block::{BlockHash, BlockInfo, BlockNumber},
     core::{
@@ -31,6 +31,8 @@ pub struct Block {
     pub classes: Vec<(ClassHash, Arc<Class>)>,
     /// The first ordered transaction that is in no block up to this one.
     pub executed_up_to: Cursor,
+    /// Over the state of the order before the commit of `executed_up_to`.
+    pub checkpoint: Digest,
 }
 
 /// The header of a closed block.

@@ -29,7 +29,7 @@ use crate::{
     Block, Class, Error, Snapshot,
     cache::{Cache, Limits},
     codec,
-    engine::{Engine, Memory},
+    engine::{Batch, Engine, Memory},
     log::{Location, Log},
     snapshot,
     tables::{self, Table},
@@ -236,6 +236,37 @@ impl Storage {
         let block = Arc::new(block);
         self.inner.blocks.insert(number, Arc::clone(&block), bytes);
         Ok(block)
+    }
+
+    /// A block as the chain log keeps it, for [`crate::codec::decode_block`]; `None` beyond the tip.
+    ///
+    /// # Errors
+    /// If the engine or the log fails.
+    pub fn block_bytes(&self, number: BlockNumber) -> Result<Option<Bytes>, Error> {
+        if !self.is_visible(number) {
+            return Ok(None);
+        }
+        let at = apply::location_of(self.inner.engine.as_ref(), number)?;
+        at.map(|at| self.inner.chain.read(at)).transpose()
+    }
+
+    /// Keeps the proof that a block was accepted, which this room does not look into. It is not
+    /// forced to the disk: what a failing machine loses can be had again.
+    ///
+    /// # Errors
+    /// If the engine fails.
+    pub fn keep_acceptance(&self, number: BlockNumber, proof: &[u8]) -> Result<(), Error> {
+        let mut batch = Batch::default();
+        batch.put(Table::Acceptances, number.0.to_be_bytes().to_vec(), proof);
+        self.inner.engine.write(batch)
+    }
+
+    /// The proof that a block was accepted, if it is here.
+    ///
+    /// # Errors
+    /// If the engine fails.
+    pub fn acceptance(&self, number: BlockNumber) -> Result<Option<Bytes>, Error> {
+        self.inner.engine.get(Table::Acceptances, &number.0.to_be_bytes())
     }
 
     /// The number of the block with this hash.

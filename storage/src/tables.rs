@@ -1,7 +1,8 @@
 //! The schema: every table of the engine, its keys and its values.
 //!
 //! Numbers are big endian, so that keys sort as numbers do. Felts are 32 bytes, big endian. All
-//! tables are written by `storage::apply`, in one batch per block, and none is ever pruned.
+//! tables but the last are written by `storage::apply`, in one batch per block, and none is ever
+//! pruned.
 //!
 //! State is kept twice. A *flat* table has the latest value of a key and the block that wrote it, a
 //! *history* table has every value with the block that wrote it. The value of a key after block N is
@@ -20,7 +21,7 @@ use starknet_types_core::felt::Felt;
 use crate::{Error, log::Location};
 
 /// Changes with every change of what the engine or a record of a log holds.
-pub(crate) const SCHEMA: u32 = 2;
+pub(crate) const SCHEMA: u32 = 3;
 
 /// A table of the engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +52,9 @@ pub(crate) enum Table {
     Classes,
     /// Opaque key → opaque node, see `trie`.
     TrieNodes,
+    /// Block number → the quorum that accepted the block, opaque. Written on its own, and had again
+    /// from other validators when lost.
+    Acceptances,
 }
 
 /// How a table is read.
@@ -64,7 +68,7 @@ pub(crate) enum Access {
 
 impl Table {
     /// Every table.
-    pub(crate) const ALL: [Self; 13] = [
+    pub(crate) const ALL: [Self; 14] = [
         Self::Meta,
         Self::Blocks,
         Self::BlockNumbers,
@@ -78,6 +82,7 @@ impl Table {
         Self::Declarations,
         Self::Classes,
         Self::TrieNodes,
+        Self::Acceptances,
     ];
 
     /// The place in [`Table::ALL`].
@@ -101,6 +106,7 @@ impl Table {
             Self::Declarations => "declarations",
             Self::Classes => "classes",
             Self::TrieNodes => "trie_nodes",
+            Self::Acceptances => "acceptances",
         }
     }
 
@@ -117,7 +123,8 @@ impl Table {
             | Self::ClassHashes
             | Self::Declarations
             | Self::Classes
-            | Self::TrieNodes => Access::ByKey,
+            | Self::TrieNodes
+            | Self::Acceptances => Access::ByKey,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use kraken_types::{CommitIndex, Cursor};
+use kraken_types::{CommitIndex, Cursor, Digest};
 use serde_json::json;
 use starknet_api::{
     block::{
@@ -337,7 +337,8 @@ impl Random {
         let header = self.header(number, u32::try_from(transactions.len()).expect("few"));
         let executed_up_to =
             Cursor { commit: CommitIndex(self.number()), transactions: header.event_count };
-        Block { header, transactions, state_diff, classes, executed_up_to }
+        let checkpoint = Digest::of("kraken test v1", &self.number());
+        Block { header, transactions, state_diff, classes, executed_up_to, checkpoint }
     }
 
     fn header(&mut self, number: BlockNumber, transaction_count: u32) -> Header {

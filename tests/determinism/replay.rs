@@ -82,6 +82,9 @@ impl<'a> Run<'a> {
             pool_time_to_live: Duration::from_secs(1),
             gateway_concurrency: 1,
             clock_start: None,
+            network: None,
+            disk_was_lost: false,
+            metrics: kraken_sequencer::Metrics::default(),
         };
         self.runtime.block_on(async {
             let sequencer = Sequencer::start(config, self.chain.clone(), self.storage.clone());

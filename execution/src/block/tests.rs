@@ -346,6 +346,7 @@ fn stored(world: &World) -> State {
         state_diff: made.state_diff,
         classes: made.classes,
         executed_up_to: kraken_types::Cursor::default(),
+        checkpoint: kraken_types::Digest::default(),
     };
     storage.commit_block(&Arc::new(block), tries).expect("memory");
     State::new(storage.snapshot(BlockNumber(0)).expect("block 0 is there"))

@@ -88,6 +88,9 @@ pub(crate) async fn start(wishes: Wishes) -> Node {
         pool_time_to_live: Duration::from_secs(60),
         gateway_concurrency: 2,
         clock_start: None,
+        network: None,
+        disk_was_lost: false,
+        metrics: kraken_sequencer::Metrics::default(),
     };
     let sequencer = Sequencer::start(sequencer, chain.clone(), storage).await.expect("starts");
     let server = serve(config(wishes.limits), sequencer.clone()).await.expect("listens");

@@ -90,6 +90,11 @@ impl Line {
         }
     }
 
+    /// Steps before this place are in a block that others executed.
+    pub(crate) fn skip_to(&mut self, place: Cursor) {
+        self.steps.retain(|step| place < step.behind);
+    }
+
     /// How many steps there are.
     pub(crate) fn len(&self) -> usize {
         self.steps.len()

@@ -14,29 +14,29 @@ pub(crate) struct Payloads {
 }
 
 impl Payloads {
-    /// The transactions of a commit, in order. `None` is one that no validator can execute: bytes
-    /// that are no transaction, or a class that does not compile.
+    /// The transactions of a commit, in order; `None` while one of its batches is not here. `None`
+    /// in place of a transaction is one that no validator can execute: bytes that are no
+    /// transaction, or a class that does not compile.
     ///
     /// # Errors
-    /// If the disk refuses, or a batch is not there.
-    pub(crate) fn of(&self, commit: &Commit) -> Result<Vec<Option<Prepared>>, StartError> {
+    /// If the disk refuses.
+    pub(crate) fn of(&self, commit: &Commit) -> Result<Option<Vec<Option<Prepared>>>, StartError> {
+        if !commit.batches.iter().all(|(_, batch)| self.journal.has_batch(&batch.digest)) {
+            return Ok(None);
+        }
         let mut transactions = Vec::new();
         for (_, batch) in &commit.batches {
             match self.journal.take_prepared(&batch.digest) {
                 Some(prepared) => transactions.extend(prepared.into_iter().map(Some)),
-                None => transactions.extend(self.decode(&batch.digest, commit)?),
+                None => transactions.extend(self.decode(&batch.digest)?),
             }
         }
-        Ok(transactions)
+        Ok(Some(transactions))
     }
 
-    fn decode(
-        &self,
-        digest: &BatchDigest,
-        commit: &Commit,
-    ) -> Result<Vec<Option<Prepared>>, StartError> {
-        let missing = || StartError::MissingBatch { digest: digest.0, commit: commit.index.0 };
-        let bytes = self.journal.read_batch(digest)?.ok_or_else(missing)?;
+    fn decode(&self, digest: &BatchDigest) -> Result<Vec<Option<Prepared>>, StartError> {
+        let bytes = self.journal.read_batch(digest)?;
+        let bytes = bytes.expect("a batch is let go of only once its block is accepted");
         let batch = match Batch::decode(&bytes) {
             Ok(batch) => batch,
             // Certified bytes that are no batch hold no transaction, on any validator.

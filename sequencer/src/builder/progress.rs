@@ -7,7 +7,7 @@ use kraken_storage::{Class, ExecutedTransaction};
 use kraken_types::{Cursor, Timestamp};
 use starknet_api::{block::BlockInfo, core::ClassHash};
 
-use super::{line::Step, rules};
+use super::{Before, line::Step, rules};
 use crate::{UnsealedBlock, committer::Executed};
 
 /// What became of a transaction.
@@ -148,7 +148,11 @@ impl OpenBlock {
     ///
     /// # Errors
     /// If the engine failed.
-    pub(super) fn close(self, executed_up_to: Cursor) -> std::result::Result<Executed, Fault> {
+    pub(super) fn close(
+        self,
+        executed_up_to: Cursor,
+        before: Before,
+    ) -> std::result::Result<Executed, Fault> {
         let closed = self.engine.close()?;
         let mut classes = self.classes;
         classes.sort_by_key(|(class_hash, _)| *class_hash);
@@ -163,6 +167,7 @@ impl OpenBlock {
             changes,
             l2_gas_used: self.l2_gas_used,
             executed_up_to,
+            before,
         })
     }
 }

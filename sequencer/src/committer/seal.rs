@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use kraken_storage::{Block, Header, Receipt, Storage, trie};
+use kraken_storage::{Block, ExecutedTransaction, Header, Receipt, Storage, trie};
 use starknet_api::{
     block::{BlockHash, BlockInfo},
     block_hash::block_hash_calculator::{
@@ -31,8 +31,10 @@ pub(super) async fn seal(
     executed: Executed,
 ) -> Result<(Block, trie::Update), StartError> {
     let diff = Arc::new(executed.state_diff.clone());
-    let (tries, commitments) =
-        tokio::join!(update_tries(storage, Arc::clone(&diff)), commitments(&executed, &diff));
+    let (tries, commitments) = tokio::join!(
+        update_tries(storage, Arc::clone(&diff)),
+        commitments(&executed.transactions, &diff, &executed.info)
+    );
     let tries = tries?;
     let state_root = tries.state_root();
     let parent_hash = parent.map_or_else(BlockHash::default, |parent| parent.hash);
@@ -59,13 +61,30 @@ pub(super) async fn seal(
         state_diff: executed.state_diff,
         classes: executed.classes,
         executed_up_to: executed.executed_up_to,
+        checkpoint: executed.before.digest,
     };
     Ok((block, tries))
 }
 
-async fn commitments(executed: &Executed, diff: &ThinStateDiff) -> BlockHeaderCommitments {
-    let transactions: Vec<_> = executed
-        .transactions
+/// The hash of a block with this header, but with the commitments to these transactions and changes.
+///
+/// # Errors
+/// If the version has no block hash.
+pub(crate) async fn hash_of(
+    header: &Header,
+    transactions: &[Arc<ExecutedTransaction>],
+    diff: &ThinStateDiff,
+) -> Result<BlockHash, StartError> {
+    let commitments = commitments(transactions, diff, &header.info).await;
+    hash(&header.info, commitments, header.state_root, header.parent_hash)
+}
+
+async fn commitments(
+    transactions: &[Arc<ExecutedTransaction>],
+    diff: &ThinStateDiff,
+    info: &BlockInfo,
+) -> BlockHeaderCommitments {
+    let transactions: Vec<_> = transactions
         .iter()
         .map(|executed| TransactionHashingData {
             transaction_signature: signature(&executed.transaction),
@@ -73,8 +92,8 @@ async fn commitments(executed: &Executed, diff: &ThinStateDiff) -> BlockHeaderCo
             transaction_hash: executed.hash,
         })
         .collect();
-    let mode = data_availability(&executed.info);
-    let version = &executed.info.starknet_version;
+    let mode = data_availability(info);
+    let version = &info.starknet_version;
     let (commitments, _) =
         calculate_block_commitments(&transactions, diff.clone(), mode, version).await;
     commitments

@@ -131,6 +131,12 @@ impl Index {
         self.batches.get(digest).map(|batch| batch.location)
     }
 
+    pub(super) fn held(&self) -> Vec<Held> {
+        let mut held: Vec<_> = self.batches.values().collect();
+        held.sort_unstable_by_key(|batch| batch.location);
+        held.into_iter().map(|batch| batch.held).collect()
+    }
+
     pub(super) fn take_news(&mut self) -> News {
         mem::take(&mut self.news)
     }

@@ -36,7 +36,7 @@ use super::{
 use crate::{Block, Error, ExecutedTransaction, Header, Receipt};
 
 /// The version of the form of a block.
-const BLOCK_VERSION: u8 = 1;
+const BLOCK_VERSION: u8 = 2;
 
 /// The largest body, not compressed.
 const BODY_BYTES_MAX: usize = 512 << 20;
@@ -62,6 +62,7 @@ pub fn encode_block(block: &Block) -> Result<Vec<u8>, Error> {
     }
     block.state_diff.write(&mut body);
     block.executed_up_to.write(&mut body);
+    block.checkpoint.write(&mut body);
     if BODY_BYTES_MAX < body.len() {
         return Err(Error::Unencodable { what: "the body is too large" });
     }
@@ -142,6 +143,7 @@ fn read_body(mut body: &[u8], classes: Vec<(ClassHash, Arc<crate::Class>)>) -> i
         state_diff: Wire::read(input)?,
         classes,
         executed_up_to: Wire::read(input)?,
+        checkpoint: Wire::read(input)?,
     };
     if input.is_empty() { Ok(block) } else { Err(malformed("bytes are left over")) }
 }

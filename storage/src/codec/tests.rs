@@ -183,6 +183,7 @@ proptest! {
         let mut versioned = vec![1, kind];
         versioned.extend_from_slice(&bytes);
         let _ = decode_transaction(&versioned);
+        versioned[0] = 2;
         let _ = decode_block(&versioned);
 
         // Nearly right is more dangerous than random.

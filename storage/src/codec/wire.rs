@@ -3,6 +3,7 @@
 use std::{hash::Hash, io, mem, sync::Arc};
 
 use indexmap::IndexMap;
+use kraken_types::Digest;
 use starknet_api::{
     block::{BlockHash, BlockNumber, BlockTimestamp, GasPrice, NonzeroGasPrice},
     core::{
@@ -178,6 +179,19 @@ impl Wire for bool {
             1 => Ok(true),
             _ => Err(malformed("neither false nor true")),
         }
+    }
+}
+
+impl Wire for Digest {
+    const BYTES_MIN: usize = 32;
+
+    fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(self.as_bytes());
+    }
+
+    fn read(input: &mut &[u8]) -> io::Result<Self> {
+        let bytes = take(input, Self::BYTES_MIN)?;
+        Ok(Self::from_bytes(bytes.try_into().expect("so many were taken")))
     }
 }
 

@@ -1,0 +1,80 @@
+//! Blocks that others executed, where executing the order ourselves does not help: we were away, and
+//! its batches are not to be had any more.
+
+use std::sync::Arc;
+
+use kraken_execution::Changes;
+use kraken_storage::Block;
+use kraken_types::Timestamp;
+use tokio::sync::oneshot;
+
+use super::{Before, Builder, Work};
+use crate::{committer::Executed, supervisor::Ended};
+
+/// A block that a quorum attested, checked against what they attested.
+#[derive(Debug)]
+pub(crate) struct Adopt {
+    pub(crate) block: Block,
+    /// Told what became of it: `false` if it does not follow on what is executed here.
+    pub(crate) done: oneshot::Sender<bool>,
+}
+
+impl Builder {
+    /// Takes over all blocks that are offered.
+    pub(super) fn adopt_all(&mut self, work: &mut Work) -> Result<(), Ended> {
+        while let Ok(adopt) = self.adopted.try_recv() {
+            self.adopt(work, adopt)?;
+        }
+        Ok(())
+    }
+
+    /// Takes over a block, if it is the next one. What the open block has executed is the beginning
+    /// of it: blocks begin and end at the same places everywhere.
+    pub(super) fn adopt(&mut self, work: &mut Work, adopt: Adopt) -> Result<(), Ended> {
+        let Adopt { block, done } = adopt;
+        let is_next = block.header.number() == self.parent.number.unchecked_next();
+        if is_next {
+            work.open = None;
+            let place = block.executed_up_to;
+            work.line.skip_to(place);
+            work.next = work.next.max(place.commit);
+            work.checkpoints = work.checkpoints.split_off(&place.commit);
+            let before = Before { digest: block.checkpoint, checkpoint: None };
+            let before = work.checkpoints.entry(place.commit).or_insert(before).clone();
+            self.from = place;
+            self.tell_pool(&block);
+            self.hand_over(executed(block, before))?;
+            self.metrics.synced_blocks.inc();
+            if self.rules.empty_blocks {
+                self.wanted.send_replace(Some(Timestamp::ZERO));
+            }
+        }
+        // The one who offered it may have gone.
+        let _ = done.send(is_next);
+        Ok(())
+    }
+
+    fn tell_pool(&self, block: &Block) {
+        {
+            let mut pool = self.pool.lock();
+            for executed in &block.transactions {
+                pool.executed_elsewhere(executed);
+            }
+        }
+        self.arrived.notify_one();
+    }
+}
+
+fn executed(block: Block, before: Before) -> Executed {
+    let changes = Changes::new(&block.state_diff, &block.classes);
+    Executed {
+        info: block.header.info,
+        transactions: block.transactions,
+        state_diff: block.state_diff,
+        classes: block.classes,
+        changes: vec![Arc::new(changes)],
+        l2_gas_used: block.header.l2_gas_used,
+        executed_up_to: block.executed_up_to,
+        before,
+    }
+}

@@ -1,0 +1,170 @@
+//! What the tasks of this room count.
+
+use prometheus_client::{
+    encoding::EncodeLabelSet,
+    metrics::{
+        counter::Counter,
+        family::Family,
+        gauge::Gauge,
+        histogram::{Histogram, exponential_buckets},
+    },
+    registry::{Registry, Unit},
+};
+
+/// What the tasks of this room count. Cheap to clone; clones count into the same series.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    pub(crate) network: kraken_network::Metrics,
+    pub(crate) round: Gauge,
+    pub(crate) commits: Counter,
+    pub(crate) commit_index: Gauge,
+    pub(crate) batches: Family<Origin, Counter>,
+    pub(crate) batch_bytes: Family<Origin, Counter>,
+    pub(crate) malformed: Family<Room, Counter>,
+    pub(crate) transactions: Family<Outcome, Counter>,
+    pub(crate) pool: Gauge,
+    pub(crate) executed_block: Gauge,
+    pub(crate) durable_block: Gauge,
+    pub(crate) accepted_block: Gauge,
+    pub(crate) equivocations: Counter,
+    pub(crate) missing_batches: Gauge,
+    pub(crate) seal_seconds: Histogram,
+    pub(crate) write_seconds: Histogram,
+    pub(crate) synced_blocks: Counter,
+    pub(crate) checkpoints: Counter,
+}
+
+/// Who made a batch.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct Origin {
+    origin: &'static str,
+}
+
+/// Where a message was refused.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct Room {
+    room: &'static str,
+}
+
+/// What became of an ordered transaction.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct Outcome {
+    outcome: &'static str,
+}
+
+impl Default for Metrics {
+    /// Counts for nobody.
+    fn default() -> Self {
+        let seconds = || Histogram::new(exponential_buckets(0.000_5, 2.0, 14));
+        Self {
+            network: kraken_network::Metrics::register(&mut Registry::default()),
+            round: Gauge::default(),
+            commits: Counter::default(),
+            commit_index: Gauge::default(),
+            batches: Family::default(),
+            batch_bytes: Family::default(),
+            malformed: Family::default(),
+            transactions: Family::default(),
+            pool: Gauge::default(),
+            executed_block: Gauge::default(),
+            durable_block: Gauge::default(),
+            accepted_block: Gauge::default(),
+            equivocations: Counter::default(),
+            missing_batches: Gauge::default(),
+            seal_seconds: seconds(),
+            write_seconds: seconds(),
+            synced_blocks: Counter::default(),
+            checkpoints: Counter::default(),
+        }
+    }
+}
+
+impl Metrics {
+    /// Counts into a registry.
+    pub fn new(registry: &mut Registry) -> Self {
+        let network = kraken_network::Metrics::register(registry);
+        let metrics = Self { network, ..Self::default() };
+        metrics.register_order(registry.sub_registry_with_prefix("kraken_order"));
+        metrics.register_blocks(registry.sub_registry_with_prefix("kraken_blocks"));
+        metrics
+    }
+
+    fn register_order(&self, to: &mut Registry) {
+        to.register("round", "Newest round of the DAG with an own header", self.round.clone());
+        to.register("commits", "Commits ordered since the start", self.commits.clone());
+        to.register("commit_index", "Index of the newest commit", self.commit_index.clone());
+        to.register("batches", "Batches stored, by who made them", self.batches.clone());
+        to.register_with_unit(
+            "batch",
+            "Size of stored batches, by who made them",
+            Unit::Bytes,
+            self.batch_bytes.clone(),
+        );
+        to.register("malformed", "Messages that could not be read", self.malformed.clone());
+        to.register(
+            "pool_transactions",
+            "Transactions that wait or are under way",
+            self.pool.clone(),
+        );
+        to.register(
+            "missing_batches",
+            "1 while execution waits for an ordered batch that is not here",
+            self.missing_batches.clone(),
+        );
+        to.register("checkpoints", "Checkpoints of others adopted", self.checkpoints.clone());
+    }
+
+    fn register_blocks(&self, to: &mut Registry) {
+        to.register(
+            "transactions",
+            "Ordered transactions executed, by what became of them",
+            self.transactions.clone(),
+        );
+        to.register("executed", "Number of the newest executed block", self.executed_block.clone());
+        to.register("durable", "Number of the newest durable block", self.durable_block.clone());
+        to.register(
+            "accepted",
+            "Number of the newest block that a quorum attested",
+            self.accepted_block.clone(),
+        );
+        to.register(
+            "equivocations",
+            "Validators that attested two blocks of one number",
+            self.equivocations.clone(),
+        );
+        to.register_with_unit(
+            "seal",
+            "Time to compute commitments, state root and hash of a block",
+            Unit::Seconds,
+            self.seal_seconds.clone(),
+        );
+        to.register_with_unit(
+            "write",
+            "Time to make a block durable",
+            Unit::Seconds,
+            self.write_seconds.clone(),
+        );
+        to.register(
+            "synced",
+            "Blocks taken over from other validators",
+            self.synced_blocks.clone(),
+        );
+    }
+
+    /// A batch is stored.
+    pub(crate) fn batch(&self, is_ours: bool, bytes: usize) {
+        let origin = Origin { origin: if is_ours { "own" } else { "peer" } };
+        self.batches.get_or_create(&origin).inc();
+        self.batch_bytes.get_or_create(&origin).inc_by(bytes as u64);
+    }
+
+    /// A message could not be read.
+    pub(crate) fn malformed(&self, room: &'static str) {
+        self.malformed.get_or_create(&Room { room }).inc();
+    }
+
+    /// An ordered transaction is executed.
+    pub(crate) fn executed(&self, outcome: &'static str) {
+        self.transactions.get_or_create(&Outcome { outcome }).inc();
+    }
+}
