@@ -2,7 +2,7 @@
 //!
 //! `libp2p-stream` does nearly this, but it keeps a little of every connection for ever, drops
 //! streams when two come at once, and does not say on which connection one came
-//! (`docs/decisions/0011`).
+//! (`docs/decisions/0011-lanes-over-libp2p-streams.md`).
 
 mod handler;
 

@@ -98,11 +98,8 @@ impl Connection {
     }
 
     async fn greet_and_carry(mut self) -> Ending {
-        let whom = match &self.member {
-            Some(member) => format!("validator {}", member.id),
-            None => "a stranger".to_owned(),
-        };
-        let greeting = hello::exchange(&self.common.hello, &mut self.ends, &whom);
+        let whom = self.member.as_ref().map(|member| member.id);
+        let greeting = hello::exchange(&self.common.hello, &mut self.ends, whom);
         let greeted = match self.cancel.run_until_cancelled(greeting).await {
             Some(Ok(greeted)) => greeted,
             Some(Err(refusal)) => return Ending::Refused(refusal),
@@ -177,9 +174,13 @@ impl Carrier {
             // An arm names what happened. All are cancel-safe.
             tokio::select! {
                 () = self.cancel.cancelled() => return self.cancelled(),
-                Some(ended) = self.tasks.join_next() => return finished(ended),
+                Some(ended) = self.tasks.join_next() => {
+                    return finished(ended).unwrap_or(Broken::ShutDown);
+                }
                 Some(ended) = self.serving.join_next() => {
-                    self.common.metrics.served(finished(ended));
+                    if let Some(outcome) = finished(ended) {
+                        self.common.metrics.served(outcome);
+                    }
                     asked_at = Instant::now();
                 }
                 () = time::sleep_until(idle_at), if self.is_idle() => return Broken::Idle,
@@ -240,12 +241,16 @@ impl Carrier {
     }
 }
 
-/// The result of a task that nobody cancels.
+/// The result of a task; `None` if the runtime ends and took the task with it.
 ///
 /// # Panics
 /// If the task panicked, with its message: its invariant is broken, and so is ours.
-pub(crate) fn finished<T>(ended: Result<T, tokio::task::JoinError>) -> T {
-    ended.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
+pub(crate) fn finished<T>(ended: Result<T, tokio::task::JoinError>) -> Option<T> {
+    match ended.map_err(tokio::task::JoinError::try_into_panic) {
+        Ok(result) => Some(result),
+        Err(Ok(panic)) => std::panic::resume_unwind(panic),
+        Err(Err(_cancelled)) => None,
+    }
 }
 
 async fn write_lane(lane: LaneId, queue: Arc<Queue>, opener: Opener) -> Broken {

@@ -14,11 +14,15 @@ use libp2p::{
     PeerId, Swarm, connection_limits,
     core::ConnectedPoint,
     swarm::{
-        ConnectionId, ListenError, NetworkBehaviour, SwarmEvent,
+        ConnectionId, DialError, ListenError, NetworkBehaviour, SwarmEvent,
         dial_opts::{DialOpts, PeerCondition},
     },
 };
-use tokio::{net, task::JoinSet, time};
+use tokio::{
+    net,
+    task::JoinSet,
+    time::{self, Instant},
+};
 use tokio_util::sync::CancellationToken;
 
 use self::backoff::Backoff;
@@ -33,6 +37,9 @@ use crate::{
 
 /// Looking up a name takes no longer than this.
 const RESOLVE_MAX: Duration = Duration::from_secs(5);
+
+/// Who broke the rules on a connection is not let in again for so long.
+const PENALTY: Duration = Duration::from_secs(1);
 
 /// How many addresses of a name are tried.
 const ADDRESSES_MAX: usize = 8;
@@ -93,6 +100,8 @@ struct Seat {
     next: Option<Connection>,
     /// Whether an attempt to reach the peer is under way.
     attempting: bool,
+    /// Until then the peer is not let in, because it broke the rules.
+    penalty: Option<Instant>,
     backoff: Backoff,
 }
 
@@ -127,14 +136,20 @@ impl Driver {
             tokio::select! {
                 () = self.shutdown.cancelled() => break,
                 event = self.swarm.select_next_some() => self.on_event(event),
-                Some(ended) = self.connections.join_next() => self.on_ended(finished(ended)),
-                Some(attempt) = self.attempts.join_next() => self.dial(finished(attempt)),
+                Some(ended) = self.connections.join_next() => match finished(ended) {
+                    Some(ended) => self.on_ended(ended),
+                    None => break,
+                },
+                Some(attempt) = self.attempts.join_next() => match finished(attempt) {
+                    Some(attempt) => self.dial(attempt),
+                    None => break,
+                },
             }
         }
         self.attempts.shutdown().await;
         // They see the same signal.
         while let Some(ended) = self.connections.join_next().await {
-            finished(ended);
+            tracing::debug!(ended = ?finished(ended), "a connection ended with the swarm");
         }
         drop(shutdown);
     }
@@ -152,6 +167,10 @@ impl Driver {
             }
             SwarmEvent::OutgoingConnectionError { peer_id: Some(peer), error, .. } => {
                 if let Some(member) = self.roster.by_peer(&peer).cloned() {
+                    if let DialError::WrongPeerId { obtained, .. } = &error {
+                        let (peer, address) = (member.id, &member.address);
+                        tracing::warn!(%peer, address, key = %obtained, "somebody else is there");
+                    }
                     self.failed(&member, &error);
                 }
             }
@@ -177,6 +196,10 @@ impl Driver {
         let seat = self.seats.entry(member.id).or_default();
         if endpoint.is_dialer() {
             seat.attempting = false;
+        } else if seat.penalty.is_some_and(|until| Instant::now() < until) {
+            self.common.metrics.refused(Refusal::Penalty);
+            self.swarm.close_connection(id);
+            return;
         }
         let Some((_, taken)) = &seat.taken else { return self.start(connection) };
         if endpoint.is_dialer() {
@@ -208,7 +231,10 @@ impl Driver {
         match ended.ending {
             Ending::Refused(Refusal::ClosedByPeer) => seat.backoff.failed(),
             Ending::Refused(_) => seat.backoff.hopeless(),
-            Ending::Broken { lasted, .. } => seat.backoff.connected_for(lasted),
+            Ending::Broken { reason, lasted } => {
+                seat.backoff.connected_for(lasted);
+                seat.penalty = reason.breaks_rules().then(|| Instant::now() + PENALTY);
+            }
         }
         match seat.next.take() {
             Some(next) => self.start(next),

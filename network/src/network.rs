@@ -238,18 +238,27 @@ fn swarm(
     metrics: &SwarmMetrics,
     (tracker, shutdown): (&TaskTracker, &CancellationToken),
 ) -> Result<Swarm<Behaviours>, StartError> {
-    let transport =
-        transport::build(config.transport, &config.key).map_err(StartError::Transport)?;
-    let peers = roster.iter().map(|member| (member.peer, member.they_dial)).collect();
     let lanes = config.lanes.len();
+    let streams_max = streams_max(lanes, config.requests.at_once_max);
+    let transport = transport::build(config.transport, &config.key, streams_max)
+        .map_err(StartError::Transport)?;
+    let peers = roster.iter().map(|member| (member.peer, member.they_dial)).collect();
     let streams = Behaviour::new(peers, config.admission, lanes, metrics.strangers_connected());
     let (tracker, shutdown) = (tracker.clone(), shutdown.clone());
     let executor = move |task| {
         tracker.spawn(shutdown.clone().run_until_cancelled_owned(task));
     };
     let local = config.key.identity().public().to_peer_id();
-    let settings = SwarmConfig::with_executor(executor);
+    let settings =
+        SwarmConfig::with_executor(executor).with_max_negotiating_inbound_streams(streams_max);
     Ok(Swarm::new(transport, Behaviours::new(streams), local, settings))
+}
+
+/// What a peer that keeps to the rules has open at once, and some streams that are about to close.
+fn streams_max(lanes: usize, at_once_max: usize) -> usize {
+    const SPARE: usize = 32;
+    const REQUESTS_MAX: usize = 256;
+    2 * (1 + lanes + at_once_max.min(REQUESTS_MAX)) + SPARE
 }
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "libp2p's events are its own, and grow")]

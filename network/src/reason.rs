@@ -35,6 +35,8 @@ pub(crate) enum Refusal {
     Full,
     /// It is ours to dial it.
     WrongDirection,
+    /// It broke the rules a moment ago.
+    Penalty,
     /// Too many connections of one peer, or too many unfinished ones.
     Crowded,
     /// What it said at first was not libp2p, or not in time, or it went away.
@@ -59,6 +61,7 @@ impl Refusal {
             Self::Outsider => "outsider",
             Self::Full => "full",
             Self::WrongDirection => "wrong_direction",
+            Self::Penalty => "penalty",
             Self::Crowded => "crowded",
             Self::NotLibp2p => "not_libp2p",
             Self::WrongVersion => "wrong_version",
@@ -101,6 +104,19 @@ pub(crate) enum Broken {
 }
 
 impl Broken {
+    /// Whether the other end did what nobody may.
+    pub(crate) const fn breaks_rules(self) -> bool {
+        match self {
+            Self::OversizedFrame | Self::UnexpectedStream => true,
+            Self::Closed
+            | Self::Silent
+            | Self::LaneRefused
+            | Self::Replaced
+            | Self::Idle
+            | Self::ShutDown => false,
+        }
+    }
+
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Closed => "closed",

@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use borsh::{BorshDeserialize, BorshSerialize};
-use kraken_types::{Digest, codec};
+use bytes::Bytes;
+use kraken_types::{Digest, ValidatorId, codec};
 use libp2p::Stream;
-use tokio::time;
+use tokio::{sync::mpsc, time};
 
 use crate::{
-    behaviour::{Ends, Purpose},
+    behaviour::{Ends, Opener, Purpose},
     frame::{self, FrameError},
     reason::Refusal,
 };
@@ -69,6 +70,17 @@ impl Hello {
     }
 }
 
+impl Mismatch {
+    /// Both ends log it, each from its own side. A stranger cannot fill the log.
+    fn log(&self, whom: Option<ValidatorId>) {
+        let Self { refusal, ours, theirs } = self;
+        match whom {
+            Some(peer) => tracing::warn!(%peer, %refusal, ?ours, ?theirs, "refused a validator"),
+            None => tracing::debug!(%refusal, ?ours, ?theirs, "refused a stranger"),
+        }
+    }
+}
+
 /// The two streams of a successful handshake, which carry signs of life from then on.
 #[derive(Debug)]
 pub(super) struct Greeted {
@@ -76,34 +88,31 @@ pub(super) struct Greeted {
     pub(super) theirs: Stream,
 }
 
-/// Tells the other end our hello and compares its own. `whom` is for the log.
+/// Tells the other end our hello and compares its own.
 pub(super) async fn exchange(
     hello: &Hello,
     ends: &mut Ends,
-    whom: &str,
+    whom: Option<ValidatorId>,
 ) -> Result<Greeted, Refusal> {
     let both = async { tokio::try_join!(say(hello, ends.opener.clone()), hear(&mut ends.opened)) };
     let (ours, (theirs, said)) =
         time::timeout(HANDSHAKE_MAX, both).await.map_err(|_| Refusal::HandshakeTimeout)??;
-    if let Err(Mismatch { refusal, ours, theirs }) = hello.compare(&said) {
-        // Both ends log this, each from its own side.
-        tracing::warn!(peer = whom, reason = %refusal, ?ours, ?theirs, "refused in the handshake");
+    if let Err(mismatch) = hello.compare(&said) {
+        mismatch.log(whom);
         time::sleep(LINGER).await;
-        return Err(refusal);
+        return Err(mismatch.refusal);
     }
     Ok(Greeted { ours, theirs })
 }
 
-async fn say(hello: &Hello, opener: crate::behaviour::Opener) -> Result<Stream, Refusal> {
+async fn say(hello: &Hello, opener: Opener) -> Result<Stream, Refusal> {
     let mut stream = opener.open(Purpose::Hello).await.map_err(|_| Refusal::ClosedByPeer)?;
     let said = frame::write(&mut stream, &codec::encode(hello)).await;
     said.map_err(|_| Refusal::ClosedByPeer)?;
     Ok(stream)
 }
 
-async fn hear(
-    opened: &mut tokio::sync::mpsc::Receiver<(Purpose, Stream)>,
-) -> Result<(Stream, bytes::Bytes), Refusal> {
+async fn hear(opened: &mut mpsc::Receiver<(Purpose, Stream)>) -> Result<(Stream, Bytes), Refusal> {
     let (purpose, mut stream) = opened.recv().await.ok_or(Refusal::ClosedByPeer)?;
     if purpose != Purpose::Hello {
         return Err(Refusal::Malformed);

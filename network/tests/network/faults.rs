@@ -42,7 +42,8 @@ async fn an_oversized_frame_ends_the_connection_and_others_go_on() {
     assert_eq!(victim.metric("frames_received_total", "batches"), 0);
     a_frame_passes(&honest, &mut victim, 2).await;
     assert_eq!(honest.metric("connections_broken_total", ""), 0);
-    // The liar is let in again, as it might be somebody who has learnt.
+    // The liar is let in again, as it might be somebody who has learnt, but not at once.
+    victim.reached("connections_refused_total", "penalty", 1).await;
     victim.reached("connections_total", "peer=\"0\"", 2).await;
 }
 
