@@ -60,7 +60,7 @@ const ROOMS: [Room; 14] = [
 ];
 
 /// Foreign packages, and the rooms that hide them from the others; tests are behind no door.
-const DOORS: [(&str, &[&str]); 11] = [
+const DOORS: [(&str, &[&str]); 10] = [
     ("axum", &["rpc"]),
     ("blockifier", &["execution"]),
     ("cairo-vm", &["execution"]),
@@ -68,7 +68,6 @@ const DOORS: [(&str, &[&str]); 11] = [
     ("ed25519-zebra", &["types"]),
     ("fjall", &["storage"]),
     ("libp2p", &["network"]),
-    ("libp2p-stream", &["network"]),
     ("rand_chacha", &["simulation"]),
     ("tower-http", &["rpc"]),
     ("tracing-subscriber", &["node"]),

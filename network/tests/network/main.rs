@@ -1,0 +1,9 @@
+//! Swarms on real sockets of this machine.
+
+mod committee;
+mod faults;
+mod lanes;
+mod lifecycle;
+mod proxy;
+mod refusals;
+mod requests;
