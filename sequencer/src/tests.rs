@@ -1,5 +1,6 @@
 //! The whole path in one process: real execution, real hashes, storage in memory or in a folder.
 
+mod committee;
 mod restart;
 
 use std::{path::PathBuf, time::Duration};

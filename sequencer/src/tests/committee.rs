@@ -1,0 +1,230 @@
+//! Several validators in one process, over real sockets.
+
+use std::{
+    net::{Ipv4Addr, SocketAddr, TcpListener},
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use kraken_execution::{Chain, EngineKind, testing};
+use kraken_storage::Storage;
+use kraken_types::{
+    Genesis, Signer,
+    genesis::{Member, MemberNetwork, Protocol},
+};
+use starknet_api::{block::BlockNumber, transaction::TransactionHash};
+
+use super::{account, genesis, nobody};
+use crate::*;
+
+/// Nothing here takes longer.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+struct Committee {
+    chain: Chain,
+    /// For each validator where its primary, its worker and its sync listen.
+    addresses: Vec<[SocketAddr; 3]>,
+    validators: Vec<Option<(Sequencer, Storage)>>,
+}
+
+fn seed(validator: usize, use_: u8) -> [u8; 32] {
+    let mut seed = [use_; 32];
+    seed[0] = u8::try_from(validator).expect("few");
+    seed
+}
+
+fn public_key(validator: usize, use_: u8) -> String {
+    Signer::from_seed(seed(validator, use_)).public_key().to_string()
+}
+
+fn free_addresses(count: usize) -> Vec<[SocketAddr; 3]> {
+    let bind = |_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    // All are held until the last is found, or one could be given twice.
+    let held: Vec<_> = (0..3 * count).map(bind).collect();
+    let mut addresses = held.iter().map(|held| held.local_addr().expect("bound"));
+    let mut next = || addresses.next().expect("as many as were bound");
+    (0..count).map(|_| [next(), next(), next()]).collect()
+}
+
+impl Committee {
+    fn new(count: usize, protocol: Protocol) -> Self {
+        let genesis: Genesis = genesis(|genesis| {
+            genesis.protocol = protocol;
+            genesis.block.interval_millis = Some(200);
+            genesis.block.transactions_max = 1_000;
+            let member = |validator| Member {
+                key: public_key(validator, 1),
+                stake: 1,
+                network: Some(MemberNetwork {
+                    primary: public_key(validator, 2),
+                    workers: vec![public_key(validator, 3)],
+                }),
+            };
+            genesis.committee = (0..count).map(member).collect();
+        });
+        let chain = Chain::new(&genesis).expect("valid");
+        let validators = (0..count).map(|_| None).collect();
+        Self { chain, addresses: free_addresses(count), validators }
+    }
+
+    fn network(&self, validator: usize) -> NetworkConfig {
+        let swarm = |place: usize, use_| SwarmConfig {
+            seed: Seed::new(seed(validator, use_)),
+            listen: self.addresses[validator][place],
+            peers: self.addresses.iter().map(|all| all[place].to_string()).collect(),
+            transport: Transport::Tcp,
+        };
+        NetworkConfig { primary: swarm(0, 2), workers: vec![swarm(1, 3)], sync: swarm(2, 2) }
+    }
+
+    async fn start(&mut self, validator: usize, directory: Option<&Path>, disk_was_lost: bool) {
+        let genesis = self.chain.genesis();
+        let directory = directory.map(Path::to_owned);
+        let storage = kraken_storage::Config { directory, genesis: genesis.digest() };
+        let storage = Storage::open(storage).expect("storage opens");
+        if storage.tip().is_none() {
+            let state = testing::genesis_state(genesis);
+            seal_genesis(&self.chain, &storage, state).await.expect("block 0");
+        }
+        let config = Config {
+            engine: EngineKind::Sequential,
+            signer: Signer::from_seed(seed(validator, 1)),
+            mode: Mode::Committee,
+            network: Some(self.network(validator)),
+            disk_was_lost,
+            ..super::config()
+        };
+        let sequencer = Sequencer::start(config, self.chain.clone(), storage.clone()).await;
+        self.validators[validator] = Some((sequencer.expect("starts"), storage));
+    }
+
+    async fn start_all(&mut self) {
+        for validator in 0..self.validators.len() {
+            self.start(validator, None, false).await;
+        }
+    }
+
+    /// Ends a validator as a signal would.
+    async fn stop(&mut self, validator: usize) {
+        let (sequencer, storage) = self.validators[validator].take().expect("it runs");
+        sequencer.shut_down().await;
+        drop(storage);
+    }
+
+    fn running(&self) -> impl Iterator<Item = &(Sequencer, Storage)> {
+        self.validators.iter().flatten()
+    }
+
+    async fn transfer(&self, to: usize, from: usize, nonce: u64) -> TransactionHash {
+        let transfer = testing::transfer(&self.chain, &account(from), nonce, nobody(nonce), 1);
+        let (sequencer, _) = self.validators[to].as_ref().expect("it runs");
+        sequencer.submit(transfer).await.expect("admitted").transaction_hash
+    }
+
+    /// Waits until everyone that runs has these in accepted blocks.
+    async fn accept(&self, hashes: &[TransactionHash]) {
+        let started = Instant::now();
+        for (id, (sequencer, _)) in self.running().enumerate() {
+            for hash in hashes {
+                loop {
+                    let found = sequencer.view().find_transaction(*hash).expect("readable");
+                    if matches!(found, Some((BlockAt::Closed(_), _))) {
+                        break;
+                    }
+                    let view = sequencer.view();
+                    assert!(
+                        started.elapsed() < PATIENCE,
+                        "{hash} is not accepted by the {id}th: latest {:?}, open {:?}, {:?}",
+                        view.latest(),
+                        view.pre_confirmed().info.block_number,
+                        sequencer.progress(*hash),
+                    );
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+            }
+        }
+    }
+
+    /// Checks that all have the same blocks, up to the lowest tip.
+    fn agree(&self) -> u64 {
+        let lowest = self.running().map(|(sequencer, _)| sequencer.view().latest()).min();
+        let lowest = lowest.expect("somebody runs");
+        for number in (0..=lowest.0).map(BlockNumber) {
+            let blocks: Vec<_> = self
+                .running()
+                .map(|(_, storage)| storage.block(number).expect("readable").expect("there"))
+                .collect();
+            assert!(blocks.iter().all(|block| *block == blocks[0]), "block {number} differs");
+        }
+        lowest.0
+    }
+
+    async fn shut_down(&self) {
+        for (sequencer, _) in self.running() {
+            sequencer.shut_down().await;
+        }
+    }
+}
+
+/// What is sent to one validator is in the blocks of all; nonces of one account may go to all.
+async fn all_have_what_one_was_sent(protocol: Protocol) {
+    let mut committee = Committee::new(4, protocol);
+    committee.start_all().await;
+    let mut hashes = Vec::new();
+    for nonce in 0..8 {
+        let to = usize::try_from(nonce % 4).expect("few");
+        hashes.push(committee.transfer(to, 0, nonce).await);
+        hashes.push(committee.transfer(0, 1, nonce).await);
+    }
+    committee.accept(&hashes).await;
+    assert!(1 <= committee.agree());
+    committee.shut_down().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn four_validators_agree_by_hotstuff() {
+    all_have_what_one_was_sent(Protocol::HotStuff).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn four_validators_agree_by_bullshark() {
+    all_have_what_one_was_sent(Protocol::Bullshark).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn four_validators_agree_by_fcfs() {
+    all_have_what_one_was_sent(Protocol::Fcfs).await;
+}
+
+/// One is away for some blocks and then goes on where it was; another loses its disk.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_was_away_and_who_lost_its_disk_come_back() {
+    for protocol in [Protocol::HotStuff, Protocol::Bullshark] {
+        let folders = [0, 1].map(|_| tempfile::tempdir().expect("a temporary folder"));
+        let mut committee = Committee::new(4, protocol);
+        for validator in 0..3 {
+            committee.start(validator, None, false).await;
+        }
+        committee.start(3, Some(folders[0].path()), false).await;
+        let first = committee.transfer(3, 0, 0).await;
+        committee.accept(&[first]).await;
+        committee.stop(3).await;
+        let mut while_away = Vec::new();
+        for nonce in 1..6 {
+            while_away.push(committee.transfer(0, 0, nonce).await);
+            committee.accept(&while_away).await;
+        }
+        committee.start(3, Some(folders[0].path()), false).await;
+        committee.accept(&while_away).await;
+        let later = committee.transfer(3, 0, 6).await;
+        committee.accept(&[later]).await;
+
+        committee.stop(3).await;
+        committee.start(3, Some(folders[1].path()), true).await;
+        committee.accept(&while_away).await;
+        let last = committee.transfer(1, 0, 7).await;
+        committee.accept(&[first, later, last]).await;
+        assert!(7 <= committee.agree(), "{protocol:?}");
+        committee.shut_down().await;
+    }
+}
