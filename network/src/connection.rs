@@ -155,16 +155,16 @@ impl Carrier {
 
     /// Opens our lanes and lets senders at them.
     fn link(&mut self, id: ConnectionId, member: Arc<Member>, opener: &Opener) -> Up {
+        let common = self.common.clone();
         let mut queues = Vec::new();
-        for (lane, (limits, metrics)) in
-            (0..).map(LaneId).zip(self.common.lanes.clone().iter().zip(&member.lanes))
-        {
+        let lanes = (0..).map(LaneId).zip(&common.lanes).zip(&member.lanes);
+        for ((lane, limits), metrics) in lanes {
             let queue = Arc::new(Queue::new(limits.queue_bytes_max, metrics.clone()));
             queues.push(queue.clone());
             self.start(write_lane(lane, queue, opener.clone()));
         }
         let link = Link { connection: id, queues, opener: opener.clone() };
-        Up::new(self.common.clone(), member, link)
+        Up::new(common, member, link)
     }
 
     async fn run(mut self) -> Broken {

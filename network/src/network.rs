@@ -138,13 +138,13 @@ impl Network {
 
     /// Queues a frame for a peer and never waits. Returns whether it was queued: it is dropped, and
     /// counted, if the peer is away, its queue is full, or the frame is too large. A queued frame
-    /// is lost if the connection breaks before it arrives.
+    /// is lost if the connection breaks before it arrives. Who is no peer is always away.
     ///
     /// # Panics
-    /// If there is no such peer or lane.
+    /// If there is no such lane.
     pub fn send(&self, to: ValidatorId, lane: LaneId, frame: Bytes) -> bool {
-        let member = self.0.roster.get(to).expect("frames go to peers of the settings");
         let (frame_bytes_max, name) = self.lane(lane);
+        let Some(member) = self.0.roster.get(to) else { return false };
         if frame_bytes_max < frame.len() {
             tracing::error!(lane = name, bytes = frame.len(), "our own frame is too large to send");
             member.lanes[usize::from(lane.0)].dropped(Dropped::TooLarge, 1);
@@ -169,12 +169,9 @@ impl Network {
     /// Asks a peer and waits for its answer. For what is missing; what is new goes over lanes.
     ///
     /// # Errors
-    /// [`RequestError`]: ask somebody else, or later.
-    ///
-    /// # Panics
-    /// If there is no such peer.
+    /// [`RequestError`]: ask somebody else, or later. Who is no peer is always away.
     pub async fn request(&self, to: ValidatorId, bytes: Bytes) -> Result<Bytes, RequestError> {
-        let member = self.0.roster.get(to).expect("requests go to peers of the settings");
+        let member = self.0.roster.get(to).ok_or(RequestError::Away { to })?;
         request::ask(member, &bytes, self.0.requests, &self.0.metrics).await
     }
 
