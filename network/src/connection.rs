@@ -17,6 +17,7 @@ use tokio::{
     time::{self, Instant},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::Instrument;
 
 pub(crate) use hello::Hello;
 
@@ -150,7 +151,7 @@ impl Carrier {
     }
 
     fn start(&mut self, work: impl Future<Output = Broken> + Send + 'static) {
-        self.tasks.spawn(self.common.tracker.track_future(work));
+        self.tasks.spawn(self.common.tracker.track_future(work.in_current_span()));
     }
 
     /// Opens our lanes and lets senders at them.

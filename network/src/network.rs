@@ -17,6 +17,7 @@ use tokio_util::{
     sync::{CancellationToken, DropGuard},
     task::TaskTracker,
 };
+use tracing::Instrument;
 
 use crate::{
     Admission, Config, Encryption, LaneId, Metrics, RequestError, Requests, StartError, Transport,
@@ -124,10 +125,12 @@ impl Network {
             shutdown: shutdown.clone(),
             _shut_down: shutdown.clone().drop_guard(),
         };
+        let span = tracing::info_span!("network.swarm", swarm = config.name);
         let transport = config.transport;
         let (common, inboxes) = common(config, connected, metrics, (&tracker, &shutdown));
         let driver = Driver::new(swarm, transport, roster, Arc::new(common), shutdown);
-        tracker.spawn(driver.run());
+        // So that every line of the log says which swarm it is about.
+        tracker.spawn(driver.run().instrument(span));
         Ok((Self(Arc::new(inner)), inboxes))
     }
 
