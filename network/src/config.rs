@@ -88,7 +88,9 @@ pub enum Admission {
     /// The peers, and strangers, who may make requests but have no lanes. A stranger that asks
     /// nothing for a minute loses its place.
     Anyone {
-        /// How many strangers may be connected at once; more are refused.
+        /// How many strangers may be connected at once; more are refused. A hostile one can keep
+        /// up to 256 kB in our memory for each stream it may open, of which there are twice
+        /// [`Requests::at_once_max`] and some forty; with QUIC 15 MB.
         connections_max: usize,
         /// How many requests of all strangers together are served at once; more are refused.
         requests_max: usize,

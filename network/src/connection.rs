@@ -17,6 +17,7 @@ use tokio::{
     time::{self, Instant},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::Instrument;
 
 pub(crate) use hello::Hello;
 
@@ -150,21 +151,21 @@ impl Carrier {
     }
 
     fn start(&mut self, work: impl Future<Output = Broken> + Send + 'static) {
-        self.tasks.spawn(self.common.tracker.track_future(work));
+        self.tasks.spawn(self.common.tracker.track_future(work.in_current_span()));
     }
 
     /// Opens our lanes and lets senders at them.
     fn link(&mut self, id: ConnectionId, member: Arc<Member>, opener: &Opener) -> Up {
+        let common = self.common.clone();
         let mut queues = Vec::new();
-        for (lane, (limits, metrics)) in
-            (0..).map(LaneId).zip(self.common.lanes.clone().iter().zip(&member.lanes))
-        {
+        let lanes = (0..).map(LaneId).zip(&common.lanes).zip(&member.lanes);
+        for ((lane, limits), metrics) in lanes {
             let queue = Arc::new(Queue::new(limits.queue_bytes_max, metrics.clone()));
             queues.push(queue.clone());
             self.start(write_lane(lane, queue, opener.clone()));
         }
         let link = Link { connection: id, queues, opener: opener.clone() };
-        Up::new(self.common.clone(), member, link)
+        Up::new(common, member, link)
     }
 
     async fn run(mut self) -> Broken {

@@ -24,6 +24,7 @@ use tokio::{
     time::{self, Instant},
 };
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 use self::backoff::Backoff;
 use crate::{
@@ -218,7 +219,8 @@ impl Driver {
             let seat = self.seats.entry(member.id).or_default();
             seat.taken = Some((connection.id, connection.cancel.clone()));
         }
-        self.connections.spawn(self.common.tracker.track_future(connection.run()));
+        let run = connection.run().in_current_span();
+        self.connections.spawn(self.common.tracker.track_future(run));
     }
 
     fn on_ended(&mut self, ended: Ended) {

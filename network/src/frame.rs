@@ -8,8 +8,12 @@ use futures::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 /// The length before a frame, in bytes.
 pub(crate) const LENGTH_BYTES: usize = 4;
 
-/// How many bytes of a reader wait in memory; also the first size of a large frame's own memory.
+/// How many bytes of a reader wait in memory; also the first step of a large frame's own memory.
 const BUFFER_BYTES: usize = 32 << 10;
+
+/// So many addresses are set aside for a frame at once, because moving it as it grows costs more
+/// than reading it. They take no memory before they are touched.
+const RESERVED_MAX: usize = 1 << 20;
 
 /// Why the next bytes are no frame.
 #[derive(Debug, thiserror::Error)]
@@ -57,14 +61,14 @@ pub(crate) async fn read(
     Ok(read_rest(stream, &[], bytes).await?)
 }
 
-/// Reads a frame of which some bytes are here already. Memory is taken as bytes arrive, never more
+/// Reads a frame of which some bytes are here already. Memory is touched as bytes arrive, never more
 /// than twice as many.
 async fn read_rest(
     stream: &mut (impl AsyncRead + Unpin),
     start: &[u8],
     bytes: usize,
 ) -> io::Result<Bytes> {
-    let mut frame = Vec::with_capacity(bytes.min(BUFFER_BYTES.max(2 * start.len())));
+    let mut frame = Vec::with_capacity(bytes.min(RESERVED_MAX));
     frame.extend_from_slice(start);
     while frame.len() < bytes {
         let have = frame.len();

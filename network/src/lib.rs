@@ -36,6 +36,8 @@ mod network;
 mod reason;
 mod request;
 mod roster;
+#[cfg(test)]
+mod tests;
 mod transport;
 
 pub use config::{

@@ -17,6 +17,7 @@ use tokio_util::{
     sync::{CancellationToken, DropGuard},
     task::TaskTracker,
 };
+use tracing::Instrument;
 
 use crate::{
     Admission, Config, Encryption, LaneId, Metrics, RequestError, Requests, StartError, Transport,
@@ -124,10 +125,12 @@ impl Network {
             shutdown: shutdown.clone(),
             _shut_down: shutdown.clone().drop_guard(),
         };
+        let span = tracing::info_span!("network.swarm", swarm = config.name);
         let transport = config.transport;
         let (common, inboxes) = common(config, connected, metrics, (&tracker, &shutdown));
         let driver = Driver::new(swarm, transport, roster, Arc::new(common), shutdown);
-        tracker.spawn(driver.run());
+        // So that every line of the log says which swarm it is about.
+        tracker.spawn(driver.run().instrument(span));
         Ok((Self(Arc::new(inner)), inboxes))
     }
 
@@ -138,13 +141,13 @@ impl Network {
 
     /// Queues a frame for a peer and never waits. Returns whether it was queued: it is dropped, and
     /// counted, if the peer is away, its queue is full, or the frame is too large. A queued frame
-    /// is lost if the connection breaks before it arrives.
+    /// is lost if the connection breaks before it arrives. Who is no peer is always away.
     ///
     /// # Panics
-    /// If there is no such peer or lane.
+    /// If there is no such lane.
     pub fn send(&self, to: ValidatorId, lane: LaneId, frame: Bytes) -> bool {
-        let member = self.0.roster.get(to).expect("frames go to peers of the settings");
         let (frame_bytes_max, name) = self.lane(lane);
+        let Some(member) = self.0.roster.get(to) else { return false };
         if frame_bytes_max < frame.len() {
             tracing::error!(lane = name, bytes = frame.len(), "our own frame is too large to send");
             member.lanes[usize::from(lane.0)].dropped(Dropped::TooLarge, 1);
@@ -169,12 +172,9 @@ impl Network {
     /// Asks a peer and waits for its answer. For what is missing; what is new goes over lanes.
     ///
     /// # Errors
-    /// [`RequestError`]: ask somebody else, or later.
-    ///
-    /// # Panics
-    /// If there is no such peer.
+    /// [`RequestError`]: ask somebody else, or later. Who is no peer is always away.
     pub async fn request(&self, to: ValidatorId, bytes: Bytes) -> Result<Bytes, RequestError> {
-        let member = self.0.roster.get(to).expect("requests go to peers of the settings");
+        let member = self.0.roster.get(to).ok_or(RequestError::Away { to })?;
         request::ask(member, &bytes, self.0.requests, &self.0.metrics).await
     }
 

@@ -46,6 +46,7 @@ pub(crate) fn build(
         Transport::Quic => {
             let mut config = quic::Config::new(identity);
             config.handshake_timeout = SETUP_MAX;
+            config.max_concurrent_stream_limit = u32::try_from(streams_max).unwrap_or(u32::MAX);
             quic::tokio::Transport::new(config)
                 .map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer)))
                 .boxed()

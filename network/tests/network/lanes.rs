@@ -107,19 +107,18 @@ async fn a_full_queue_drops_the_newest_frame_counts_it_and_does_not_block() {
     let (lower, mut higher) = pair(|_: &mut Config| {}).await;
     // Nobody takes batches at the other end: the inbox, the windows and the queue fill up.
     let started = Instant::now();
-    let mut sent = 0;
-    for number in 0_u64.. {
-        if !lower.network.send(ValidatorId(1), BATCHES, frame(number, 1_000_000)) {
+    let (mut sent, mut refused) = (0, 0);
+    while refused < 5 {
+        if lower.network.send(ValidatorId(1), BATCHES, frame(sent, 1_000_000)) {
+            (sent, refused) = (sent + 1, 0);
+        } else {
             // Whatever can still move shall do so before we believe that all is full.
-            time::sleep(Duration::from_millis(200)).await;
-            if !lower.network.send(ValidatorId(1), BATCHES, frame(number, 1_000_000)) {
-                break;
-            }
+            refused += 1;
+            time::sleep(Duration::from_millis(100)).await;
         }
-        sent += 1;
         assert!(sent < 1_000 && started.elapsed() < PATIENCE, "the queue has no bound");
     }
-    assert!(2 <= lower.metric("frames_dropped_total", "full"));
+    assert!(5 <= lower.metric("frames_dropped_total", "full"));
     let queued = lower.metric("queue_bytes", "batches");
     assert!((7 << 20..=8 << 20).contains(&queued), "{queued}");
 
@@ -145,19 +144,17 @@ async fn votes_pass_while_batches_saturate_their_lane() {
         std::mem::replace(&mut higher.inboxes.lanes[1], tokio::sync::mpsc::channel(1).1);
     let reader = tokio::spawn(async move { while batches.recv().await.is_some() {} });
 
-    let mut slowest = Duration::ZERO;
-    for number in 0..50 {
-        let sent_at = Instant::now();
+    // The queue of batches never runs empty meanwhile.
+    let mut number = 0;
+    while number < 50 || higher.metric("frames_received_total", "batches") < 100 {
         assert!(lower.network.send(ValidatorId(1), VOTES, frame(number, 100)));
         assert_eq!(higher.next(VOTES).await.1, frame(number, 100));
-        slowest = slowest.max(sent_at.elapsed());
+        number += 1;
         time::sleep(Duration::from_millis(5)).await;
     }
+    assert!(0 < lower.metric("frames_dropped_total", "full"), "the lane was full");
     flood.abort();
     reader.abort();
-    assert!(100 < higher.metric("frames_received_total", "batches"), "batches were sent too");
-    // The queue of batches alone takes longer than that on a busy machine.
-    assert!(slowest < Duration::from_secs(2), "a vote took {slowest:?}");
 }
 
 #[tokio::test]
