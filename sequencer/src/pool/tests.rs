@@ -174,7 +174,7 @@ fn the_one_who_waits_learns_the_outcome() {
     assert!(matches!(lost_outcome.try_recv(), Ok(Err(_))));
     pool.included(&kept);
     assert!(kept_outcome.try_recv().is_err(), "executed is not durable");
-    pool.sealed([kept.hash()].into_iter());
+    pool.accepted([kept.hash()].into_iter());
     assert_eq!(kept_outcome.try_recv(), Ok(Ok(())));
 }
 
