@@ -30,8 +30,9 @@ pub(crate) use self::{
 /// How often to look whether others are ahead.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
-/// Whoever is no further behind than this, executes: blocks are not accepted everywhere at once.
-const LAG_MIN: u64 = 2;
+/// Whoever executed a block since so many looks gets there by itself: blocks are not accepted
+/// everywhere at once.
+const LOOKS_MAX: u32 = 3;
 
 /// Whoever is further behind than this does not wait to see whether execution gets there.
 const LAG_MAX: u64 = 32;
@@ -74,7 +75,7 @@ impl Syncing {
     /// # Errors
     /// [`Ended`] if nobody builds or orders any more.
     pub(crate) async fn run(self, shutdown: CancellationToken) -> Result<(), Ended> {
-        let mut before = self.executed();
+        let (mut before, mut looks) = (self.executed(), 0_u32);
         let mut turn = 0_usize;
         loop {
             tokio::select! {
@@ -83,14 +84,17 @@ impl Syncing {
             }
             let Some(peer) = self.peer(turn) else { continue };
             turn = turn.wrapping_add(1);
+            let executed = self.executed();
+            looks = if before < executed { 0 } else { looks.saturating_add(1) };
+            before = executed;
+            let lag_min = if looks < LOOKS_MAX { LAG_MAX } else { 1 };
             let done = tokio::select! {
                 () = shutdown.cancelled() => return Ok(()),
-                done = self.look(peer, before) => done?,
+                done = self.look(peer, lag_min) => done?,
             };
             if let Err(error) = done {
                 tracing::debug!(%peer, error = %Chained(&error), "no help in catching up");
             }
-            before = self.executed();
         }
     }
 
@@ -107,17 +111,15 @@ impl Syncing {
         connected.keys().nth(turn.checked_rem(connected.len())?).copied()
     }
 
-    /// Asks one peer how far it is, and takes over what it has if we do not get there ourselves:
-    /// `before` is where we were a moment ago.
-    async fn look(&self, peer: ValidatorId, before: u64) -> Result<Result<(), Unhelpful>, Ended> {
+    /// Asks one peer how far it is, and takes over what it has if that is `lag_min` blocks more.
+    async fn look(&self, peer: ValidatorId, lag_min: u64) -> Result<Result<(), Unhelpful>, Ended> {
         let newest = match self.newest(peer).await {
             Ok(Some(newest)) => newest,
             Ok(None) => return Ok(Ok(())),
             Err(error) => return Ok(Err(error)),
         };
         let (ours, theirs) = (self.executed(), newest.statement.number);
-        let lag = theirs.saturating_sub(ours);
-        if lag < LAG_MIN || (before < ours && lag < LAG_MAX) {
+        if theirs < ours.saturating_add(lag_min) {
             return Ok(Ok(()));
         }
         tracing::info!(%peer, from = ours + 1, to = theirs, "takes over blocks");

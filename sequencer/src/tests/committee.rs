@@ -25,6 +25,8 @@ struct Committee {
     /// For each validator where its primary, its worker and its sync listen.
     addresses: Vec<[SocketAddr; 3]>,
     validators: Vec<Option<(Sequencer, Storage)>>,
+    /// What each counts, for when a test fails.
+    metrics: Vec<Metrics>,
 }
 
 fn seed(validator: usize, use_: u8) -> [u8; 32] {
@@ -64,7 +66,8 @@ impl Committee {
         });
         let chain = Chain::new(&genesis).expect("valid");
         let validators = (0..count).map(|_| None).collect();
-        Self { chain, addresses: free_addresses(count), validators }
+        let metrics = vec![Metrics::default(); count];
+        Self { chain, addresses: free_addresses(count), validators, metrics }
     }
 
     fn network(&self, validator: usize) -> NetworkConfig {
@@ -86,7 +89,9 @@ impl Committee {
             let state = testing::genesis_state(genesis);
             seal_genesis(&self.chain, &storage, state).await.expect("block 0");
         }
+        self.metrics[validator] = Metrics::default();
         let config = Config {
+            metrics: self.metrics[validator].clone(),
             engine: EngineKind::Sequential,
             signer: Signer::from_seed(seed(validator, 1)),
             mode: Mode::Committee,
@@ -134,15 +139,26 @@ impl Committee {
                     let view = sequencer.view();
                     assert!(
                         started.elapsed() < PATIENCE,
-                        "{hash} is not accepted by the {id}th: latest {:?}, open {:?}, {:?}",
+                        "{hash} is not accepted by the {id}th: latest {:?}, {:?}; {}",
                         view.latest(),
-                        view.pre_confirmed().info.block_number,
                         sequencer.progress(*hash),
+                        self.counts(),
                     );
                     tokio::time::sleep(Duration::from_millis(20)).await;
                 }
             }
         }
+    }
+
+    /// How far each is.
+    fn counts(&self) -> String {
+        let of = |metrics: &Metrics| {
+            let Metrics { round, commit_index, executed_block, missing_batches, .. } = metrics;
+            let (round, commit) = (round.get(), commit_index.get());
+            let (executed, missing) = (executed_block.get(), missing_batches.get());
+            format!("[round {round} commit {commit} executed {executed} missing {missing}]")
+        };
+        self.metrics.iter().map(of).collect()
     }
 
     /// Checks that all have the same blocks, up to the lowest tip.
