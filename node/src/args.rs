@@ -188,6 +188,10 @@ struct ServerArgs {
     /// Write the port, as two big-endian bytes, to this Unix socket once JSON-RPC is served
     #[arg(long, env = "UNIX_SOCKET", value_name = "PATH")]
     unix_socket: Option<PathBuf>,
+
+    /// End when the standard input is closed, so that it does not outlive who started it
+    #[arg(long, hide = true)]
+    until_stdin_closes: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -334,6 +338,11 @@ pub(crate) struct ExecutionBenchArgs {
 }
 
 impl DevArgs {
+    /// Whether the end of the standard input asks for the end.
+    pub(crate) const fn until_stdin_closes(&self) -> bool {
+        self.server.until_stdin_closes
+    }
+
     /// Layers flags and environment over the defaults, as far as they are about this node.
     pub(crate) fn settings(&self) -> Settings {
         let default = Settings::default();

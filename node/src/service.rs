@@ -25,6 +25,13 @@ pub(crate) enum Parent {
     Watched,
 }
 
+impl Parent {
+    /// As the flag `--until-stdin-closes` says.
+    pub(crate) const fn watched_if(until_stdin_closes: bool) -> Self {
+        if until_stdin_closes { Self::Watched } else { Self::Ignored }
+    }
+}
+
 /// Starts a node, tells of it, and runs it until somebody asks for its end.
 ///
 /// # Errors

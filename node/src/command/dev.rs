@@ -32,7 +32,7 @@ pub(crate) fn run(args: &DevArgs) -> Result<(), Failure> {
             tell_port(socket, node.address().port());
         }
     };
-    service::run(start, tell, Parent::Ignored)
+    service::run(start, tell, Parent::watched_if(args.until_stdin_closes()))
 }
 
 /// Tells whoever waits on `socket` where JSON-RPC is served, as starknet-devnet does.

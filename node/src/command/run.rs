@@ -37,6 +37,6 @@ pub(crate) fn run(args: &RunArgs, log: Option<&LogFilter>) -> Result<(), Failure
             folder: &settings.data_dir,
         });
     };
-    let parent = if args.until_stdin_closes { Parent::Watched } else { Parent::Ignored };
+    let parent = Parent::watched_if(args.until_stdin_closes);
     service::run(start, tell, parent)
 }

@@ -33,7 +33,7 @@ pub(crate) fn run(args: &TestnetArgs, log: Option<&LogFilter>) -> Result<(), Fai
 }
 
 async fn serve(args: &TestnetArgs, log: Option<&LogFilter>) -> Result<(), Failure> {
-    let parent = if args.until_stdin_closes { Parent::Watched } else { Parent::Ignored };
+    let parent = Parent::watched_if(args.until_stdin_closes);
     let mut endings = Endings::new(parent)?;
     let layout = Layout::prepare(args)?;
     // Once here instead of at the same time in every validator.
