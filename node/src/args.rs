@@ -4,6 +4,8 @@
 //! shows them from there. Where a flag means what it means in starknet-devnet, it has the same name,
 //! and so has its twin in the environment.
 
+pub(crate) mod committee;
+pub(crate) mod given;
 pub(crate) mod value;
 
 use std::{
@@ -16,7 +18,13 @@ use std::{
 
 use clap::{Parser, Subcommand};
 
-use self::value::{BlockGeneration, ChainName, Engine, LogFilter};
+use self::{
+    committee::{
+        GENESIS_HELP, GenesisArgs, INIT_HELP, InitArgs, KEY_HELP, KeyArgs, RUN_HELP, RunArgs,
+        TESTNET_HELP, TestnetArgs,
+    },
+    value::{BlockGeneration, ChainName, Engine, LogFilter},
+};
 use crate::settings::{self, ChainSettings, Settings};
 
 /// A decentralised sequencer for Starknet.
@@ -33,6 +41,7 @@ use crate::settings::{self, ChainSettings, Settings};
 Examples:
   kraken dev                     a chain in memory with ten funded accounts, one block a transaction
   kraken dev --help              everything that can be set, with more examples
+  kraken testnet                 four validators on this machine, a process each
   kraken inspect --data-dir DIR  what a data folder holds"
 )]
 pub(crate) struct Args {
@@ -59,6 +68,26 @@ pub(crate) enum Command {
     /// Run a chain for development: one validator, funded accounts, JSON-RPC
     #[command(after_help = DEV_HELP)]
     Dev(Box<DevArgs>),
+
+    /// Run a whole committee on this machine: a process for each validator
+    #[command(after_help = TESTNET_HELP)]
+    Testnet(Box<TestnetArgs>),
+
+    /// Run one validator of a committee
+    #[command(after_help = RUN_HELP)]
+    Run(Box<RunArgs>),
+
+    /// Make the secret keys of a validator, and print their public half
+    #[command(after_help = KEY_HELP)]
+    Key(KeyArgs),
+
+    /// Make the genesis of a committee
+    #[command(after_help = GENESIS_HELP)]
+    Genesis(Box<GenesisArgs>),
+
+    /// Write the settings file of a validator
+    #[command(after_help = INIT_HELP)]
+    Init(Box<InitArgs>),
 
     /// Show what a data folder holds: newest blocks, hashes, state roots, counts
     #[command(after_help = "\
@@ -159,6 +188,10 @@ struct ServerArgs {
     /// Write the port, as two big-endian bytes, to this Unix socket once JSON-RPC is served
     #[arg(long, env = "UNIX_SOCKET", value_name = "PATH")]
     unix_socket: Option<PathBuf>,
+
+    /// End when the standard input is closed, so that it does not outlive who started it
+    #[arg(long, hide = true)]
+    until_stdin_closes: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -305,6 +338,11 @@ pub(crate) struct ExecutionBenchArgs {
 }
 
 impl DevArgs {
+    /// Whether the end of the standard input asks for the end.
+    pub(crate) const fn until_stdin_closes(&self) -> bool {
+        self.server.until_stdin_closes
+    }
+
     /// Layers flags and environment over the defaults, as far as they are about this node.
     pub(crate) fn settings(&self) -> Settings {
         let default = Settings::default();
@@ -353,7 +391,13 @@ mod tests {
         let args = Args::try_parse_from(["kraken", "dev"].iter().chain(flags)).expect("valid");
         match args.command {
             Command::Dev(dev) => *dev,
-            Command::Inspect(_) | Command::Bench(_) => panic!("asked for dev"),
+            other @ (Command::Testnet(_)
+            | Command::Run(_)
+            | Command::Key(_)
+            | Command::Genesis(_)
+            | Command::Init(_)
+            | Command::Inspect(_)
+            | Command::Bench(_)) => panic!("asked for dev, got {other:?}"),
         }
     }
 

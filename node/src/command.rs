@@ -2,4 +2,9 @@
 
 pub(crate) mod bench;
 pub(crate) mod dev;
+pub(crate) mod genesis;
+pub(crate) mod init;
 pub(crate) mod inspect;
+pub(crate) mod key;
+pub(crate) mod run;
+pub(crate) mod testnet;

@@ -1,8 +1,9 @@
 //! The data folder: whose it is, and which chain lives there.
 
 use std::{
-    fs::{self, File, TryLockError},
+    fs::{self, File, Permissions, TryLockError},
     io::{self, Write},
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
 };
 
@@ -103,6 +104,26 @@ impl Folder {
         write().map_err(|error| unusable(&self.path, &error))
     }
 
+    /// Makes the folder that of a chain, or finds out that it is already.
+    ///
+    /// # Errors
+    /// If the folder holds another chain, or files of something else, or cannot be written to.
+    pub(crate) fn adopt(&self, genesis: &Genesis) -> Result<(), Failure> {
+        match self.genesis()? {
+            None => self.write_genesis(genesis),
+            Some(stored) if stored.digest() == genesis.digest() => Ok(()),
+            Some(stored) => Err(Failure::new(
+                format!(
+                    "the data folder {} holds the chain of genesis {}, and not of {}",
+                    self.path.display(),
+                    stored.digest(),
+                    genesis.digest()
+                ),
+                "name the genesis that the folder was made with, or another folder with --data-dir",
+            )),
+        }
+    }
+
     /// Whether nothing is here; a draft of ours is nothing.
     fn is_empty(&self) -> io::Result<bool> {
         for entry in fs::read_dir(&self.path)? {
@@ -119,6 +140,40 @@ impl Folder {
             "name an empty or a new folder with --data-dir",
         )
     }
+}
+
+/// A mode for what anybody may read.
+const FOR_ALL: u32 = 0o644;
+/// A mode for secrets.
+const FOR_OWNER: u32 = 0o600;
+
+/// Writes a new file that anybody may read, whole or not at all.
+///
+/// # Errors
+/// If there is such a file already, which stays as it is, or it cannot be written.
+pub(crate) fn write_new(path: &Path, text: &str) -> io::Result<()> {
+    write_with_mode(path, text, FOR_ALL)
+}
+
+/// The same for secrets: there is no moment at which others than the owner can read them.
+///
+/// # Errors
+/// As [`write_new`].
+pub(crate) fn write_secret(path: &Path, text: &str) -> io::Result<()> {
+    write_with_mode(path, text, FOR_OWNER)
+}
+
+fn write_with_mode(path: &Path, text: &str, mode: u32) -> io::Result<()> {
+    let parent = path.parent().filter(|parent| *parent != Path::new(""));
+    let folder = parent.unwrap_or(Path::new("."));
+    let mut draft = tempfile::Builder::new()
+        .prefix(".kraken-")
+        .permissions(Permissions::from_mode(mode))
+        .tempfile_in(folder)?;
+    draft.write_all(text.as_bytes())?;
+    draft.as_file().sync_all()?;
+    draft.persist_noclobber(path).map_err(|error| error.error)?;
+    File::open(folder)?.sync_all()
 }
 
 fn unusable(path: &Path, error: &io::Error) -> Failure {
@@ -143,6 +198,18 @@ mod tests {
         let genesis = genesis::create(&ChainSettings::default(), 42, 1_000);
         folder.write_genesis(&genesis).expect("writable");
         assert_eq!(folder.genesis().expect("own file"), Some(genesis));
+    }
+
+    #[test]
+    fn a_folder_stays_with_its_chain() {
+        let directory = tempfile::tempdir().expect("a temporary folder");
+        let folder = Folder::claim(directory.path()).expect("writable");
+        let genesis = genesis::create(&ChainSettings::default(), 42, 1_000);
+        folder.adopt(&genesis).expect("an empty folder");
+        folder.adopt(&genesis).expect("the same chain");
+        let other = genesis::create(&ChainSettings::default(), 43, 1_000);
+        let failure = folder.adopt(&other).expect_err("another chain").to_string();
+        assert!(failure.contains(&genesis.digest().to_string()), "{failure}");
     }
 
     #[test]

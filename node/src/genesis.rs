@@ -1,6 +1,8 @@
 //! The genesis of a development chain: made of settings, and compared with what is asked for later.
 
-use std::path::Path;
+pub(crate) mod committee;
+
+use std::{fmt::Display, path::Path};
 
 use kraken_execution::genesis::dev_genesis;
 use kraken_types::{
@@ -27,6 +29,12 @@ pub(crate) fn create(wishes: &ChainSettings, seed: u32, now: u64) -> Genesis {
 
 /// Makes of `genesis` what `wishes` say; what they leave open stays.
 fn apply(wishes: &ChainSettings, genesis: &mut Genesis) {
+    apply_chain(wishes, genesis);
+    genesis.committee = committee(genesis.accounts.seed);
+}
+
+/// The same for all but the committee.
+fn apply_chain(wishes: &ChainSettings, genesis: &mut Genesis) {
     fn set<T, U: From<T>>(to: &mut U, wish: Option<T>) {
         if let Some(value) = wish {
             *to = value.into();
@@ -46,7 +54,6 @@ fn apply(wishes: &ChainSettings, genesis: &mut Genesis) {
     set(&mut genesis.fees.l1_data_gas_price_fri, wishes.data_gas_price_fri);
     set(&mut genesis.fees.l2_gas_price_wei_min, wishes.l2_gas_price_wei);
     set(&mut genesis.fees.l2_gas_price_fri_min, wishes.l2_gas_price_fri);
-    genesis.committee = committee(genesis.accounts.seed);
 }
 
 /// Makes of `rules` what a flag stands for.
@@ -123,7 +130,19 @@ pub(crate) fn check(
     }
     let mut asked = stored.clone();
     apply(wishes, &mut asked);
-    let mut pairs = flags(stored).into_iter().zip(flags(&asked));
+    compare(&flags(stored), &flags(&asked), &folder)
+}
+
+/// Whether all flags have the same values.
+///
+/// # Errors
+/// Names the first that has not.
+fn compare(
+    stored: &[(&str, String)],
+    asked: &[(&str, String)],
+    folder: &dyn Display,
+) -> Result<(), Failure> {
+    let mut pairs = stored.iter().zip(asked);
     match pairs.find(|(stored, asked)| stored != asked) {
         None => Ok(()),
         Some(((flag, stored), (_, asked))) => Err(Failure::new(

@@ -11,6 +11,7 @@ mod folder;
 mod genesis;
 mod keys;
 mod progress;
+mod service;
 mod settings;
 mod telemetry;
 mod wiring;
@@ -22,7 +23,7 @@ use std::{
 
 use clap::Parser;
 
-use crate::args::{Args, BenchCommand, Command};
+use crate::args::{Args, BenchCommand, Command, value::LogFilter};
 
 /// Execution allocates much and in small pieces, from many threads.
 #[global_allocator]
@@ -30,9 +31,18 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    telemetry::start(&args.log.unwrap_or_default());
+    let log = args.log;
+    // The settings of a validator may say what is logged; so it starts the log itself.
+    if !matches!(args.command, Command::Run(_)) {
+        telemetry::start(log.as_ref().unwrap_or(&LogFilter::default()));
+    }
     let done = match args.command {
         Command::Dev(dev) => command::dev::run(&dev),
+        Command::Testnet(testnet) => command::testnet::run(&testnet, log.as_ref()),
+        Command::Run(run) => command::run::run(&run, log.as_ref()),
+        Command::Key(key) => command::key::run(&key),
+        Command::Genesis(genesis) => command::genesis::run(&genesis),
+        Command::Init(init) => command::init::run(&init),
         Command::Inspect(inspect) => command::inspect::run(&inspect),
         Command::Bench(BenchCommand::Execution(bench)) => command::bench::run(bench),
     };

@@ -4,15 +4,20 @@
 //! in its genesis; [`ChainSettings`] are wishes for that, and `None` means "not given", so that a
 //! stored genesis is only ever compared with what somebody asked for.
 
+pub(crate) mod file;
+pub(crate) mod validator;
+
 use std::{
-    net::{IpAddr, Ipv4Addr},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     num::{NonZeroU128, NonZeroUsize},
     path::PathBuf,
     thread,
     time::Duration,
 };
 
-use crate::args::value::{BlockGeneration, ChainName, Engine};
+use kraken_types::genesis;
+
+use crate::args::value::{BlockGeneration, ChainName, Engine, Interval, Protocol, Transport};
 
 /// Accounts in block 0.
 pub(crate) const ACCOUNTS: u16 = 10;
@@ -32,6 +37,23 @@ pub(crate) const BLOCK_GENERATION: BlockGeneration = BlockGeneration::Transactio
 pub(crate) const GAS_PRICE: NonZeroU128 = NonZeroU128::new(1_000_000_000).expect("not zero");
 /// How transactions are executed.
 pub(crate) const ENGINE: Engine = Engine::Vm;
+/// Validators of a committee on one machine.
+pub(crate) const VALIDATORS: u16 = 4;
+/// Workers of a validator.
+pub(crate) const WORKERS: u16 = 1;
+/// What orders certificates.
+pub(crate) const PROTOCOL: Protocol = Protocol(genesis::Protocol::HotStuff);
+/// How long a block of a committee takes.
+pub(crate) const BLOCK_INTERVAL: Interval = Interval { millis: 1_000 };
+/// What carries bytes between validators.
+pub(crate) const TRANSPORT: Transport = Transport(kraken_sequencer::Transport::Tcp);
+/// Where the primary of a validator listens. The port after it is that of sync, and those of the
+/// workers follow.
+pub(crate) const NETWORK_PORT: u16 = 7050;
+/// Whether the `devnet_*` methods that only read are served by a committee.
+pub(crate) const RPC_DEVNET: bool = false;
+/// The settings of one validator.
+pub(crate) const CONFIG_FILE: &str = "kraken.toml";
 /// What is logged.
 pub(crate) const LOG: &str = "info";
 
@@ -45,6 +67,30 @@ pub(crate) const POOL_TIME_TO_LIVE: Duration = Duration::from_secs(60);
 pub(crate) const SHUTDOWN_MAX: Duration = Duration::from_secs(30);
 /// Stack of each thread of the runtime: Cairo recurses, and the compiler of Sierra more so.
 pub(crate) const THREAD_STACK_BYTES: usize = 16 * 1024 * 1024;
+
+/// Where the primary of a validator listens.
+pub(crate) const fn primary_listen() -> SocketAddr {
+    everywhere(NETWORK_PORT)
+}
+
+/// Where a validator listens to those who ask for blocks.
+pub(crate) const fn sync_listen() -> SocketAddr {
+    everywhere(NETWORK_PORT + 1)
+}
+
+/// Where a worker of a validator listens.
+pub(crate) const fn worker_listen(worker: u16) -> SocketAddr {
+    everywhere(NETWORK_PORT + 2 + worker)
+}
+
+const fn everywhere(port: u16) -> SocketAddr {
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), port)
+}
+
+/// Threads that execute transactions: one for each core.
+pub(crate) fn threads() -> NonZeroUsize {
+    thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
+}
 
 /// How much callers of JSON-RPC may ask for.
 pub(crate) fn rpc_limits(timeout: Duration, workers: NonZeroUsize) -> kraken_rpc::Limits {
@@ -91,7 +137,7 @@ impl Default for Settings {
             timeout: Duration::from_secs(TIMEOUT_SECONDS),
             data_dir: None,
             engine: ENGINE,
-            workers: thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+            workers: threads(),
             unix_socket: None,
         }
     }
@@ -145,4 +191,15 @@ impl ChainSettings {
             l2_gas_price_fri: price,
         }
     }
+}
+
+/// What somebody wants a committee to agree on; `None` where nothing was said.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct CommitteeSettings {
+    /// What it has in common with a development chain; when a block ends is said below instead.
+    pub(crate) chain: ChainSettings,
+    /// What orders certificates.
+    pub(crate) protocol: Option<Protocol>,
+    /// How long a block takes.
+    pub(crate) block_interval: Option<Interval>,
 }

@@ -1,9 +1,20 @@
 //! Puts a node together: settings in, running tasks out.
+//!
+//! `kraken dev` and `kraken run` each make a [`Plan`] of their settings; from there on they are the
+//! same.
+
+pub(crate) mod dev;
+pub(crate) mod validator;
 
 use std::{
     env, io,
     net::SocketAddr,
-    path::PathBuf,
+    num::NonZeroUsize,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -12,19 +23,20 @@ use kraken_execution::{
     genesis::{self as execution_genesis, GenesisState},
 };
 use kraken_rpc::Server;
-use kraken_sequencer::{Mode, Sequencer, StartError};
+use kraken_sequencer::{Mode, NetworkConfig, Sequencer, StartError};
 use kraken_storage::Storage;
-use kraken_types::{Genesis, Timestamp};
+use kraken_types::{Genesis, Signer, Timestamp};
+use prometheus_client::{metrics::info::Info, registry::Registry};
 use tokio::{net::TcpListener, task};
 
 use crate::{
     args::value::{BlockGeneration, Engine},
-    banner::Banner,
     failure::{self, Failure},
     folder::Folder,
-    genesis, keys,
+    genesis,
+    keys::used::Uses,
     progress::Progress,
-    settings::{self, ChainSettings, Settings},
+    settings,
 };
 
 /// A node whose tasks run.
@@ -32,38 +44,92 @@ use crate::{
 pub(crate) struct Node {
     sequencer: Sequencer,
     rpc: Server,
+    /// For those who watch the node.
+    metrics: Option<Server>,
     /// Released when everything else has ended.
     folder: Option<Folder>,
+}
+
+/// What to start.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    genesis: Genesis,
+    /// Where everything is kept; without it, it is in memory.
+    folder: Option<Folder>,
+    sequencer: Sequencing,
+    /// What JSON-RPC is served with.
+    rpc: Serving,
+    /// Where metrics are served, if they are.
+    metrics: Option<SocketAddr>,
+    /// Held until JSON-RPC is served; `None` if any port will do.
+    reserved: Option<TcpListener>,
+    /// What to say if an address cannot be had.
+    remedies: Remedies,
+}
+
+/// What the sequencer is started with.
+#[derive(Debug)]
+struct Sequencing {
+    engine: Engine,
+    threads: NonZeroUsize,
+    signer: Signer,
+    mode: Mode,
+    network: Option<NetworkConfig>,
+    /// Where the use of the key is remembered.
+    uses: Option<Uses>,
+    /// Whether its owner says that the key was used on a disk that is lost.
+    is_restored: bool,
+    /// The time that was asked for.
+    start_time_seconds: Option<u64>,
+}
+
+/// What JSON-RPC is served with.
+#[derive(Debug)]
+struct Serving {
+    listen: SocketAddr,
+    timeout: Duration,
+    /// Whether `devnet_*` methods are served.
+    devnet: bool,
+}
+
+/// The flags that name addresses.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Remedies {
+    /// Names the host of JSON-RPC.
+    pub(crate) host: &'static str,
+    /// Names the port of JSON-RPC.
+    pub(crate) port: &'static str,
 }
 
 impl Node {
     /// Starts everything, block 0 first, and JSON-RPC last.
     ///
     /// # Errors
-    /// If the port is taken, the data folder is not fit, or the chain there is another one.
-    pub(crate) async fn start(
-        settings: &Settings,
-        wishes: &ChainSettings,
-    ) -> Result<Self, Failure> {
-        // The port first: nothing is made for a node that cannot be reached.
-        let reserved = reserve(SocketAddr::new(settings.host, settings.port)).await?;
-        let folder = settings.data_dir.as_deref().map(Folder::claim).transpose()?;
-        let genesis = choose_genesis(folder.as_ref(), wishes)?;
+    /// If an address is taken, the data folder is not fit, or the genesis makes no sense.
+    pub(crate) async fn start(plan: Plan) -> Result<Self, Failure> {
+        let Plan { genesis, folder, sequencer, rpc, metrics, reserved, remedies } = plan;
+        let mut registry = registry();
+        let rpc_metrics =
+            kraken_rpc::Metrics::register(registry.sub_registry_with_prefix("kraken_rpc"));
+        let sequencer_metrics = kraken_sequencer::Metrics::new(&mut registry);
+        let is_ready = Arc::new(AtomicBool::new(false));
+        let metrics = serve_metrics(metrics, registry, Arc::clone(&is_ready)).await?;
+
         let chain = Chain::new(&genesis).map_err(|error| {
             Failure::because("cannot use the genesis", &error, "change the setting that it names")
         })?;
         let (storage, folder) = open_off_thread(genesis.clone(), folder).await?;
-        if storage.tip().is_none() {
-            make_block_0(&chain, &storage).await?;
-        }
-        let clock_start = clock_start(&storage, wishes)?;
-        let config = sequencer_config(settings, &genesis, clock_start);
+        let disk_was_lost =
+            begin(&chain, &storage, sequencer.uses.as_ref()).await? || sequencer.is_restored;
+        let rpc = rpc_config(&rpc, &sequencer, &genesis, rpc_metrics);
+        let config = sequencer_config(sequencer, &storage, disk_was_lost, sequencer_metrics)?;
         let sequencer = Sequencer::start(config, chain, storage).await.map_err(start_failure)?;
         drop(reserved);
-        let rpc = kraken_rpc::serve(rpc_config(settings, wishes, &genesis), sequencer.clone())
+        let rpc = kraken_rpc::serve(rpc, sequencer.clone())
             .await
-            .map_err(rpc_failure)?;
-        Ok(Self { sequencer, rpc, folder })
+            .map_err(|error| rpc_failure(error, remedies))?;
+        is_ready.store(true, Ordering::Relaxed);
+        Ok(Self { sequencer, rpc, metrics, folder })
     }
 
     /// Where JSON-RPC is served.
@@ -71,17 +137,19 @@ impl Node {
         self.rpc.address()
     }
 
-    /// Prints what clients need to know.
-    pub(crate) fn banner(&self) {
-        let chain = self.sequencer.chain();
-        let accounts = &chain.genesis().accounts;
-        let banner = Banner {
-            chain,
-            accounts: &execution_genesis::accounts(accounts.seed, accounts.count),
-            address: self.rpc.address(),
-            folder: self.folder.as_ref().map(Folder::path),
-        };
-        banner.print();
+    /// Where metrics are served.
+    pub(crate) fn metrics_address(&self) -> Option<SocketAddr> {
+        self.metrics.as_ref().map(Server::address)
+    }
+
+    /// The settings of the chain.
+    pub(crate) fn chain(&self) -> &Chain {
+        self.sequencer.chain()
+    }
+
+    /// Where everything is kept.
+    pub(crate) fn folder(&self) -> Option<&Path> {
+        self.folder.as_ref().map(Folder::path)
     }
 
     /// Resolves with the reason once a task has ended.
@@ -96,6 +164,9 @@ impl Node {
     pub(crate) async fn shut_down(self) {
         self.rpc.shut_down().await;
         self.sequencer.shut_down().await;
+        if let Some(metrics) = self.metrics {
+            metrics.shut_down().await;
+        }
     }
 }
 
@@ -126,43 +197,76 @@ pub(crate) fn storage_failure(error: &kraken_storage::Error) -> Failure {
 }
 
 /// Keeps others from an address until it is served; `None` if any free port will do.
-async fn reserve(address: SocketAddr) -> Result<Option<TcpListener>, Failure> {
+async fn reserve(address: SocketAddr, remedies: Remedies) -> Result<Option<TcpListener>, Failure> {
     if address.port() == 0 {
         return Ok(None);
     }
     let listener = TcpListener::bind(address).await;
-    listener.map(Some).map_err(|error| unreachable_at(address, &error))
+    listener.map(Some).map_err(|error| unreachable_at(address, &error, remedies))
 }
 
 /// Why nothing can be served at `address`.
-fn unreachable_at(address: SocketAddr, error: &io::Error) -> Failure {
+pub(crate) fn unreachable_at(
+    address: SocketAddr,
+    error: &io::Error,
+    Remedies { host, port: flag }: Remedies,
+) -> Failure {
     let (ip, port) = (address.ip(), address.port());
     if error.kind() == io::ErrorKind::AddrInUse {
         return Failure::new(
             format!("port {port} of {ip} is in use by another program"),
-            "stop that program, name another port with --port, or let --port 0 find a free one",
+            format!(
+                "stop that program, name another port with {flag}, or let {flag} 0 find a free one"
+            ),
         );
     }
     let remedy = if error.kind() == io::ErrorKind::PermissionDenied {
-        "name a port above 1023 with --port"
+        format!("name a port above 1023 with {flag}")
     } else {
-        "name an address of this machine with --host, and a free port with --port"
+        format!("name an address of this machine with {host}, and a free port with {flag}")
     };
-    Failure::because(format!("cannot serve on {address}"), error, remedy)
+    Failure::because(format!("cannot serve on {address}"), error, &remedy)
 }
 
-fn rpc_failure(error: kraken_rpc::Error) -> Failure {
+fn rpc_failure(error: kraken_rpc::Error, remedies: Remedies) -> Failure {
     match error {
-        kraken_rpc::Error::Listen { address, source } => unreachable_at(address, &source),
+        kraken_rpc::Error::Listen { address, source } => unreachable_at(address, &source, remedies),
         error => Failure::because("cannot serve JSON-RPC", &error, "name another port with --port"),
     }
 }
 
+/// Where all rooms put what they report.
+fn registry() -> Registry {
+    let mut registry = Registry::default();
+    let version = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
+    registry.register("kraken_build", "The program that runs", version);
+    registry
+}
+
+/// Serves metrics from the very start, so that a node that is slow to start can be watched.
+async fn serve_metrics(
+    listen: Option<SocketAddr>,
+    registry: Registry,
+    is_ready: Arc<AtomicBool>,
+) -> Result<Option<Server>, Failure> {
+    let Some(listen) = listen else {
+        return Ok(None);
+    };
+    let ready = move || {
+        let is_ready = is_ready.load(Ordering::Relaxed);
+        is_ready.then_some(()).ok_or_else(|| "starting".to_owned())
+    };
+    let remedies = Remedies { host: "--metrics.listen", port: "--metrics.listen" };
+    let server = kraken_rpc::serve_metrics(listen, Arc::new(registry), ready).await;
+    server.map(Some).map_err(|error| rpc_failure(error, remedies))
+}
+
 /// What JSON-RPC is served with.
 fn rpc_config(
-    settings: &Settings,
-    wishes: &ChainSettings,
+    serving: &Serving,
+    sequencing: &Sequencing,
     genesis: &Genesis,
+    metrics: kraken_rpc::Metrics,
 ) -> kraken_rpc::Config {
     let block_generation = match genesis::block_generation(&genesis.block) {
         BlockGeneration::Transaction => kraken_rpc::BlockGeneration::Transaction,
@@ -171,30 +275,14 @@ fn rpc_config(
             kraken_rpc::BlockGeneration::Interval(Duration::from_millis(millis))
         }
     };
+    let start_time_seconds = sequencing.start_time_seconds;
     kraken_rpc::Config {
-        listen: SocketAddr::new(settings.host, settings.port),
-        limits: settings::rpc_limits(settings.timeout, settings.workers),
-        devnet: Some(kraken_rpc::DevnetSettings {
-            block_generation,
-            start_time_seconds: wishes.start_time,
-        }),
-    }
-}
-
-/// The genesis of the folder, or a new one.
-fn choose_genesis(folder: Option<&Folder>, wishes: &ChainSettings) -> Result<Genesis, Failure> {
-    let stored = folder.map(Folder::genesis).transpose()?.flatten();
-    match (stored, folder) {
-        (Some(genesis), Some(folder)) => {
-            genesis::check(&genesis, wishes, folder.path())?;
-            Ok(genesis)
-        }
-        (_, folder) => {
-            let now = seconds_since_epoch(SystemTime::now());
-            let genesis = genesis::create(wishes, rand::random(), now);
-            folder.map(|folder| folder.write_genesis(&genesis)).transpose()?;
-            Ok(genesis)
-        }
+        listen: serving.listen,
+        limits: settings::rpc_limits(serving.timeout, sequencing.threads),
+        devnet: serving
+            .devnet
+            .then_some(kraken_rpc::DevnetSettings { block_generation, start_time_seconds }),
+        metrics,
     }
 }
 
@@ -209,22 +297,41 @@ async fn open_off_thread(
     task::spawn_blocking(open).await.map_err(|error| broken("opening storage", &error))?
 }
 
+/// Makes block 0 where there is none, and remembers that the key is used. Returns whether there is
+/// none although the key was used before: then the disk was lost.
+async fn begin(chain: &Chain, storage: &Storage, uses: Option<&Uses>) -> Result<bool, Failure> {
+    let is_new = storage.tip().is_none();
+    let is_lost = is_new && uses.map(Uses::were_before).transpose()?.unwrap_or(false);
+    if is_lost {
+        tracing::warn!("this key was used before, and its data folder is empty: catching up first");
+    }
+    if is_new {
+        make_block_0(chain, storage).await?;
+    }
+    // After block 0, so that a first start that was cut short is not taken for a lost disk.
+    uses.map(Uses::begin).transpose()?;
+    Ok(is_lost)
+}
+
 /// Makes block 0 durable: classes, accounts, balances.
 pub(crate) async fn make_block_0(chain: &Chain, storage: &Storage) -> Result<(), Failure> {
-    let genesis = chain.genesis().clone();
+    let state = state_of_block_0(chain.genesis().clone()).await?;
+    kraken_sequencer::seal_genesis(chain, storage, state).await.map_err(start_failure)
+}
+
+/// Makes the state of block 0; what is compiled for it stays in the cache of this machine.
+pub(crate) async fn state_of_block_0(genesis: Genesis) -> Result<GenesisState, Failure> {
     let make = move || {
         let mut progress = Progress::new("preparing classes");
         execution_genesis::state(&genesis, cache_folder(), &mut |name, done, total| {
             progress.at(count(done), count(total), name);
         })
     };
-    let state: GenesisState = task::spawn_blocking(make)
-        .await
-        .map_err(|error| broken("making block 0", &error))?
-        .map_err(|error| {
+    task::spawn_blocking(make).await.map_err(|error| broken("making block 0", &error))?.map_err(
+        |error| {
             Failure::because("cannot make block 0", &error, "build this program again, from clean")
-        })?;
-    kraken_sequencer::seal_genesis(chain, storage, state).await.map_err(start_failure)
+        },
+    )
 }
 
 /// Seconds since the Unix epoch; zero before it.
@@ -246,32 +353,33 @@ pub(crate) fn cache_folder() -> Option<PathBuf> {
 }
 
 fn sequencer_config(
-    settings: &Settings,
-    genesis: &Genesis,
-    clock_start: Option<Timestamp>,
-) -> kraken_sequencer::Config {
-    let engine = match (settings.engine, settings.workers.get()) {
+    sequencing: Sequencing,
+    storage: &Storage,
+    disk_was_lost: bool,
+    metrics: kraken_sequencer::Metrics,
+) -> Result<kraken_sequencer::Config, Failure> {
+    let engine = match (sequencing.engine, sequencing.threads.get()) {
         (Engine::Vm, 1) => EngineKind::Sequential,
         (Engine::Vm, workers) => EngineKind::Concurrent { workers },
     };
-    kraken_sequencer::Config {
+    Ok(kraken_sequencer::Config {
         engine,
-        signer: keys::dev_validator(genesis.accounts.seed),
-        mode: Mode::Dev,
+        signer: sequencing.signer,
+        mode: sequencing.mode,
         pool_transactions_max: settings::POOL_TRANSACTIONS_MAX,
         pool_time_to_live: settings::POOL_TIME_TO_LIVE,
-        gateway_concurrency: settings.workers.get(),
-        clock_start,
-        network: None,
-        disk_was_lost: false,
-        metrics: kraken_sequencer::Metrics::default(),
-    }
+        gateway_concurrency: sequencing.threads.get(),
+        clock_start: clock_start(storage, sequencing.start_time_seconds)?,
+        network: sequencing.network,
+        disk_was_lost,
+        metrics,
+    })
 }
 
 /// What the clock shows at the start, if not the real time: the time that was asked for, or that of
 /// the newest block once there are some.
-fn clock_start(storage: &Storage, wishes: &ChainSettings) -> Result<Option<Timestamp>, Failure> {
-    let (Some(asked), Some(tip)) = (wishes.start_time, storage.tip()) else {
+fn clock_start(storage: &Storage, asked: Option<u64>) -> Result<Option<Timestamp>, Failure> {
+    let (Some(asked), Some(tip)) = (asked, storage.tip()) else {
         return Ok(None);
     };
     let block = storage.block(tip).map_err(|error| storage_failure(&error))?;

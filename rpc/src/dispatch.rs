@@ -60,9 +60,14 @@ pub(crate) enum Handler {
     Cairo(fn(&Call<'_>) -> Answer),
     /// Reads a transaction, on a blocking thread, and submits it.
     Write(fn(&Call<'_>) -> Result<RpcTransaction, Error>),
+    /// Shows what a developer needs; on a committee only where the operator allows it.
+    DevnetRead(DevnetMethod),
     /// Controls a developer's chain; forbidden on any other.
-    Devnet(for<'a> fn(&'a Call<'a>) -> BoxFuture<'a, Answer>),
+    DevnetControl(DevnetMethod),
 }
+
+/// A method of devnet: it may wait for the chain.
+type DevnetMethod = for<'a> fn(&'a Call<'a>) -> BoxFuture<'a, Answer>;
 
 /// What a handler returns.
 pub(crate) type Answer = Result<Json, Error>;
@@ -81,7 +86,8 @@ impl fmt::Debug for Handler {
             Self::Read(_) => "Read",
             Self::Cairo(_) => "Cairo",
             Self::Write(_) => "Write",
-            Self::Devnet(_) => "Devnet",
+            Self::DevnetRead(_) => "DevnetRead",
+            Self::DevnetControl(_) => "DevnetControl",
         })
     }
 }
@@ -105,11 +111,17 @@ impl Context {
     /// # Errors
     /// What the method says, and what JSON-RPC says about unknown methods and bad parameters.
     pub(crate) async fn carry_out(self: Arc<Self>, request: Request) -> Answer {
-        let Some(method) = methods::find(&request.method) else {
-            return Err(Error::MethodNotFound { method: request.method });
+        let method = methods::find(&request.method);
+        let measured = self.config.metrics.begin(method.map(|method| method.name));
+        let answer = match method {
+            Some(method) => {
+                let answer = self.run(method, request.params).await;
+                answer.map_err(|error| method.restrict(error))
+            }
+            None => Err(Error::MethodNotFound { method: request.method }),
         };
-        let answer = self.run(method, request.params).await;
-        answer.map_err(|error| method.restrict(error))
+        measured.end(&answer);
+        answer
     }
 
     async fn run(self: &Arc<Self>, method: &'static Method, params: Option<Json>) -> Answer {
@@ -126,15 +138,38 @@ impl Context {
                 let admitted = self.sequencer.submit(transaction).await?;
                 json(Ok(crate::method::add_transaction::Submitted::from(admitted)))
             }
-            Handler::Devnet(control) => {
-                if self.sequencer.dev().is_none() {
-                    let reason = format!("{} is served in dev mode only", method.name);
+            Handler::DevnetRead(answer) => {
+                if self.sequencer.dev().is_none() && self.config.devnet.is_none() {
+                    let reason = format!(
+                        "{} is served by chains for development and testing; the operator of this \
+                         one has not allowed it",
+                        method.name
+                    );
                     return Err(Error::Forbidden { reason });
                 }
-                let params = Params::bind(method.params, params.as_deref())?;
-                control(&Call { context: self, view: self.sequencer.view(), params }).await
+                self.devnet(answer, method, params).await
+            }
+            Handler::DevnetControl(answer) => {
+                if self.sequencer.dev().is_none() {
+                    let reason = format!(
+                        "{} is served in dev mode only: no validator decides alone for a committee",
+                        method.name
+                    );
+                    return Err(Error::Forbidden { reason });
+                }
+                self.devnet(answer, method, params).await
             }
         }
+    }
+
+    async fn devnet(
+        self: &Arc<Self>,
+        answer: DevnetMethod,
+        method: &'static Method,
+        params: Option<Json>,
+    ) -> Answer {
+        let params = Params::bind(method.params, params.as_deref())?;
+        answer(&Call { context: self, view: self.sequencer.view(), params }).await
     }
 
     /// Runs Cairo for a method that is not a Cairo method itself.

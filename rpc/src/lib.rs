@@ -14,7 +14,11 @@ mod http;
 mod jsonrpc;
 mod method;
 mod methods;
+mod metrics;
+mod monitoring;
 mod params;
 mod server;
 
+pub use metrics::Metrics;
+pub use monitoring::serve_metrics;
 pub use server::{BlockGeneration, Config, DevnetSettings, Error, Limits, Server, serve};

@@ -204,7 +204,7 @@ pub(crate) const METHODS: &[Method] = &[
         name: "devnet_getPredeployedAccounts",
         params: &[optional("with_balance")],
         errors: &[],
-        handler: Handler::Devnet(|call| {
+        handler: Handler::DevnetRead(|call| {
             method::devnet::get_predeployed_accounts(call).map(json).boxed()
         }),
     },
@@ -212,7 +212,7 @@ pub(crate) const METHODS: &[Method] = &[
         name: "devnet_getAccountBalance",
         params: &[required("address"), optional("unit"), optional("block_id")],
         errors: &[24],
-        handler: Handler::Devnet(|call| {
+        handler: Handler::DevnetRead(|call| {
             method::devnet::get_account_balance(call).map(json).boxed()
         }),
     },
@@ -220,37 +220,41 @@ pub(crate) const METHODS: &[Method] = &[
         name: "devnet_mint",
         params: &[required("address"), required("amount"), optional("unit")],
         errors: &[],
-        handler: Handler::Devnet(|call| method::mint::answer(call).map(json).boxed()),
+        handler: Handler::DevnetControl(|call| method::mint::answer(call).map(json).boxed()),
     },
     Method {
         name: "devnet_getConfig",
         params: &[],
         errors: &[],
-        handler: Handler::Devnet(|call| method::devnet::get_config(call).map(json).boxed()),
+        handler: Handler::DevnetRead(|call| method::devnet::get_config(call).map(json).boxed()),
     },
     Method {
         name: "devnet_getStatus",
         params: &[],
         errors: &[],
-        handler: Handler::Devnet(|call| method::devnet::get_status(call).map(json).boxed()),
+        handler: Handler::DevnetRead(|call| method::devnet::get_status(call).map(json).boxed()),
     },
     Method {
         name: "devnet_createBlock",
         params: &[],
         errors: &[],
-        handler: Handler::Devnet(|call| method::devnet::create_block(call).map(json).boxed()),
+        handler: Handler::DevnetControl(|call| {
+            method::devnet::create_block(call).map(json).boxed()
+        }),
     },
     Method {
         name: "devnet_setTime",
         params: &[required("time"), optional("generate_block")],
         errors: &[],
-        handler: Handler::Devnet(|call| method::devnet::set_time(call).map(json).boxed()),
+        handler: Handler::DevnetControl(|call| method::devnet::set_time(call).map(json).boxed()),
     },
     Method {
         name: "devnet_increaseTime",
         params: &[required("time")],
         errors: &[],
-        handler: Handler::Devnet(|call| method::devnet::increase_time(call).map(json).boxed()),
+        handler: Handler::DevnetControl(|call| {
+            method::devnet::increase_time(call).map(json).boxed()
+        }),
     },
 ];
 
@@ -293,10 +297,13 @@ mod tests {
     }
 
     #[test]
-    fn only_devnet_methods_are_controls() {
+    fn methods_of_devnet_are_refused_where_they_have_no_place() {
         for method in METHODS {
-            let control = matches!(method.handler, Handler::Devnet(_));
-            assert_eq!(control, method.name.starts_with("devnet_"), "{}", method.name);
+            let reads = matches!(method.handler, Handler::DevnetRead(_));
+            let controls = matches!(method.handler, Handler::DevnetControl(_));
+            let is_devnet = method.name.starts_with("devnet_");
+            assert_eq!(reads || controls, is_devnet, "{}", method.name);
+            assert_eq!(reads, method.name.starts_with("devnet_get"), "{}", method.name);
         }
     }
 }

@@ -2,11 +2,12 @@
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
+use axum::Router;
 use kraken_sequencer::Sequencer;
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
-use crate::{connection::Connections, dispatch::Context, http};
+use crate::{connection::Connections, dispatch::Context, http, metrics::Metrics};
 
 /// How long open requests may go on once the server shuts down.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
@@ -18,8 +19,11 @@ pub struct Config {
     pub listen: SocketAddr,
     /// How much callers may ask for.
     pub limits: Limits,
-    /// What `devnet_getConfig` shows; only for a developer's chain.
+    /// What `devnet_getConfig` shows. On a committee, the `devnet_*` methods that only read are
+    /// served where this is given; those that change something never are.
     pub devnet: Option<DevnetSettings>,
+    /// What requests report.
+    pub metrics: Metrics,
 }
 
 /// How much callers may ask for.
@@ -91,21 +95,39 @@ pub struct Server {
 /// # Errors
 /// [`Error::Listen`] if the address cannot be listened on.
 pub async fn serve(config: Config, sequencer: Sequencer) -> Result<Server, Error> {
-    let failed = |source| Error::Listen { address: config.listen, source };
-    let listener = TcpListener::bind(config.listen).await.map_err(failed)?;
-    let address = listener.local_addr().map_err(failed)?;
     let limits = config.limits;
-    let connections = Connections::new(listener, limits.connections_max, limits.idle_timeout);
+    let (address, connections) =
+        listen(config.listen, limits.connections_max, limits.idle_timeout).await?;
     let router = http::router(Arc::new(Context::new(sequencer, config, address)));
-    let stop = CancellationToken::new();
-    let serving = axum::serve(connections, router)
-        .with_graceful_shutdown(stop.clone().cancelled_owned())
-        .into_future();
     tracing::info!(%address, "serving JSON-RPC");
-    Ok(Server { address, stop, task: tokio::spawn(serving) })
+    Ok(Server::start(address, connections, router))
+}
+
+/// Listens on an address; port 0 becomes a free one.
+///
+/// # Errors
+/// [`Error::Listen`] if that does not work.
+pub(crate) async fn listen(
+    address: SocketAddr,
+    connections_max: usize,
+    idle_timeout: Duration,
+) -> Result<(SocketAddr, Connections), Error> {
+    let failed = |source| Error::Listen { address, source };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    Ok((address, Connections::new(listener, connections_max, idle_timeout)))
 }
 
 impl Server {
+    /// Serves what `router` has to whoever comes in.
+    pub(crate) fn start(address: SocketAddr, connections: Connections, router: Router) -> Self {
+        let stop = CancellationToken::new();
+        let serving = axum::serve(connections, router)
+            .with_graceful_shutdown(stop.clone().cancelled_owned())
+            .into_future();
+        Self { address, stop, task: tokio::spawn(serving) }
+    }
+
     /// Where requests come in.
     pub const fn address(&self) -> SocketAddr {
         self.address

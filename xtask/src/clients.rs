@@ -2,8 +2,6 @@
 
 use std::{
     fs::{self, File},
-    io::{ErrorKind, Read as _, Write as _},
-    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread,
@@ -20,50 +18,88 @@ use crate::{
 /// The seed of the accounts that the node funds and the suites use.
 const SEED: &str = "0";
 
-/// When the node makes blocks, in words and as arguments. The suites must hold in both ways: each
-/// hides mistakes that the other one shows.
-const WAYS: [(&str, &[&str]); 2] = [
-    ("a block for each transaction", &[]),
-    ("a block every half second", &["--block-generation-on", "0.5"]),
+/// What the suites run against. They must hold in all ways: each hides mistakes that another one
+/// shows.
+const WAYS: [Way; 5] = [
+    Way::dev("a node that makes a block for each transaction", &[]),
+    Way::dev("a node that makes a block every half second", &["--block-generation-on", "0.5"]),
+    Way::committee("a committee of four that orders by HotStuff", &["--protocol", "hotstuff"]),
+    Way::committee("a committee of four that orders by Bullshark", &["--protocol", "bullshark"]),
+    Way::committee("a committee of four, first come, first served", &["--protocol", "fcfs"]),
 ];
 
-/// How long a node may take until it answers. The first start on a machine compiles the classes
+/// Validators of a committee.
+const VALIDATORS: usize = 4;
+
+/// How long validators may take until they serve. The first start on a machine compiles the classes
 /// of the genesis, in a development build of ours.
 const START_TIMEOUT: Duration = Duration::from_secs(300);
 
-/// How long to wait for one answer while the node starts.
-const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long they may take to end.
+const STOP_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How often they are looked at meanwhile.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// How much of the node's log is shown when something failed.
 const LOG_LINES_MAX: usize = 60;
 
-/// Builds a node, and for each way of making blocks starts it, runs all suites and stops it.
+/// Something to run the suites against.
+struct Way {
+    /// In words.
+    what: &'static str,
+    /// The command of `kraken` that starts it, on free ports.
+    command: &'static [&'static str],
+    /// What makes it differ from others.
+    arguments: &'static [&'static str],
+    /// How many URLs it has.
+    validators: usize,
+}
+
+impl Way {
+    const fn dev(what: &'static str, arguments: &'static [&'static str]) -> Self {
+        Self {
+            what,
+            command: &["dev", "--port", "0", "--until-stdin-closes"],
+            arguments,
+            validators: 1,
+        }
+    }
+
+    const fn committee(what: &'static str, arguments: &'static [&'static str]) -> Self {
+        let command = &["testnet", "--rpc.port", "0", "--until-stdin-closes"];
+        Self { what, command, arguments, validators: VALIDATORS }
+    }
+}
+
+/// Builds a node, and in each way starts it, runs all suites and stops it.
 pub(crate) fn run(profile: Profile) -> Result<()> {
     node_js::require()?;
     let suite = process::root().join("tests/clients/js");
     node_js::install(&suite)?;
     let program = process::build("kraken", profile)?;
 
-    for (way, arguments) in WAYS {
-        println!("starting a node that makes {way}");
-        let mut node = Node::start(&program, arguments)?;
-        let result = node.wait_until_alive().and_then(|()| starknet_js(&suite, &node));
+    for way in &WAYS {
+        println!("starting {}", way.what);
+        let mut node = Node::start(&program, way)?;
+        let result = node.wait_for_urls(way).and_then(|urls| starknet_js(&suite, &urls));
         if result.is_err() {
             node.print_log_tail();
         }
-        result.with_context(|| format!("with {way}"))?;
+        result.with_context(|| format!("with {}", way.what))?;
+        node.stop()?;
     }
     Ok(())
 }
 
 /// The suite for starknet.js.
-fn starknet_js(folder: &Path, node: &Node) -> Result<()> {
+fn starknet_js(folder: &Path, urls: &[String]) -> Result<()> {
     let mut command = Command::new("node");
     command
         .current_dir(folder)
         .args(["--test", "--test-reporter=spec", "--test-concurrency=1"])
         .args(test_files(folder)?)
-        .env("KRAKEN_URL", node.url())
+        .env("KRAKEN_URLS", urls.join(","))
         .env("KRAKEN_SEED", SEED);
     process::run(&mut command)
 }
@@ -85,60 +121,73 @@ fn test_files(folder: &Path) -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// A node that lives as long as this value.
+/// A node, or several, that live as long as this value.
 struct Node {
     child: Child,
-    address: SocketAddr,
     log: PathBuf,
 }
 
 impl Node {
-    /// Starts a development node on a free port, with its output in a file.
-    fn start(program: &Path, arguments: &[&str]) -> Result<Self> {
-        let address = free_address()?;
+    /// Starts a way, with its output in a file.
+    fn start(program: &Path, way: &Way) -> Result<Self> {
         let log = process::scratch()?.join("clients-node.txt");
         let output =
             File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
         let errors = output.try_clone().context("cannot share the log file")?;
-        let port = address.port().to_string();
         let mut command = Command::new(program);
         command
             .current_dir(process::root())
-            .args(["dev", "--seed", SEED, "--host", "127.0.0.1", "--port", &port])
-            .args(arguments)
-            .stdin(Stdio::null())
+            .args(way.command)
+            .args(["--seed", SEED])
+            .args(way.arguments)
+            .stdin(Stdio::piped())
             .stdout(output)
             .stderr(errors);
-        println!("it listens on {address} and logs to {}", log.display());
+        println!("its output goes to {}", log.display());
         let child =
             command.spawn().with_context(|| format!("cannot start {}", program.display()))?;
-        Ok(Self { child, address, log })
+        Ok(Self { child, log })
     }
 
-    fn url(&self) -> String {
-        format!("http://{}", self.address)
-    }
-
-    /// Waits for the first answer to a plain GET.
-    fn wait_until_alive(&mut self) -> Result<()> {
+    /// Waits until everybody serves, and returns where.
+    fn wait_for_urls(&mut self, way: &Way) -> Result<Vec<String>> {
         let started = Instant::now();
         let mut announced = 0;
         while started.elapsed() < START_TIMEOUT {
             if let Some(status) = self.child.try_wait().context("cannot watch the node")? {
-                bail!("the node ended before it answered, with {status}");
+                bail!("it ended before it served, with {status}");
             }
-            if is_alive(self.address) {
-                println!("the node answers after {:.1} s", started.elapsed().as_secs_f64());
-                return Ok(());
+            let urls = urls(&fs::read_to_string(&self.log).unwrap_or_default());
+            if urls.len() == way.validators {
+                println!("it serves after {:.1} s", started.elapsed().as_secs_f64());
+                return Ok(urls);
             }
             let waited = started.elapsed().as_secs();
             if announced + 10 <= waited {
                 announced = waited;
-                println!("the node does not answer yet, after {waited} s …");
+                println!("it does not serve yet, after {waited} s …");
             }
-            thread::sleep(Duration::from_millis(100));
+            thread::sleep(LOOK_EVERY);
         }
-        bail!("the node did not answer within {} s", START_TIMEOUT.as_secs())
+        bail!("it did not serve within {} s", START_TIMEOUT.as_secs())
+    }
+
+    /// Ends it in order, so that a committee leaves nothing behind.
+    fn stop(mut self) -> Result<()> {
+        if self.has_ended()? { Ok(()) } else { bail!("it did not end in time") }
+    }
+
+    /// Asks it to end, and waits; whether it did.
+    fn has_ended(&mut self) -> Result<bool> {
+        drop(self.child.stdin.take());
+        let started = Instant::now();
+        while started.elapsed() < STOP_TIMEOUT {
+            if self.child.try_wait().context("cannot watch the node")?.is_some() {
+                return Ok(true);
+            }
+            thread::sleep(LOOK_EVERY);
+        }
+        Ok(false)
     }
 
     fn print_log_tail(&self) {
@@ -157,35 +206,37 @@ impl Node {
 impl Drop for Node {
     fn drop(&mut self) {
         // It may have ended by itself; either way it is gone and reaped afterwards.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        if !self.has_ended().unwrap_or(false) {
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
     }
 }
 
-/// An address of this machine that nobody listens on.
-///
-/// Somebody else could take it before the node does; the node then says so and the run fails.
-fn free_address() -> Result<SocketAddr> {
-    let listener =
-        TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("cannot find a free port")?;
-    listener.local_addr().context("cannot find a free port")
+/// Where somebody says to serve, in what `kraken` prints.
+fn urls(output: &str) -> Vec<String> {
+    let url = |line: &str| {
+        let (who, url) = line.split_once(" on http://")?;
+        let is_served =
+            who == "Listening" || (who.starts_with("Validator ") && who.ends_with(" listens"));
+        // A line without its end is still being written.
+        is_served.then(|| format!("http://{url}"))
+    };
+    let whole = output.rsplit_once('\n').map_or("", |(whole, _)| whole);
+    whole.lines().filter_map(url).collect()
 }
 
-/// Whether `GET /is_alive` is answered with 200.
-fn is_alive(address: SocketAddr) -> bool {
-    let ask = || -> std::io::Result<bool> {
-        let mut stream = TcpStream::connect_timeout(&address, PROBE_TIMEOUT)?;
-        stream.set_read_timeout(Some(PROBE_TIMEOUT))?;
-        stream.write_all(
-            format!("GET /is_alive HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")
-                .as_bytes(),
-        )?;
-        let mut start = [0; 12];
-        match stream.read_exact(&mut start) {
-            Ok(()) => Ok(start == *b"HTTP/1.1 200"),
-            Err(error) if error.kind() == ErrorKind::UnexpectedEof => Ok(false),
-            Err(error) => Err(error),
-        }
-    };
-    ask().unwrap_or(false)
+#[cfg(test)]
+mod tests {
+    use super::urls;
+
+    #[test]
+    fn urls_are_read_from_whole_lines_of_what_is_printed() {
+        let dev = "Data: in memory\n\nListening on http://127.0.0.1:5050\nJSON-RPC at /\n";
+        assert_eq!(urls(dev), ["http://127.0.0.1:5050"]);
+        let testnet = "Validator 0 listens on http://127.0.0.1:1\n  process 7\n\
+                       Validator 1 listens on http://127.0.0.1:2";
+        assert_eq!(urls(testnet), ["http://127.0.0.1:1"]);
+        assert_eq!(urls("INFO waiting on http://127.0.0.1:3\n"), Vec::<String>::new());
+    }
 }

@@ -37,10 +37,11 @@ Commands:
                         cargo test; then the doc tests. With ARGS only what they choose:
                         cargo xtask test -p kraken-types
                         cargo xtask test -- merkle
-  clients [--release]   Starts a node of its own on a free port and runs the client suites of
-                        tests/clients against it, with a block for each transaction and again with
-                        a block every half second. Brings its npm packages itself. --release tests
-                        the release build instead of the development build.
+  clients [--release]   Starts nodes of its own on free ports and runs the client suites of
+                        tests/clients against them: one with a block for each transaction, one with
+                        a block every half second, and a committee of four for each protocol, where
+                        each call goes to another validator. Brings its npm packages itself.
+                        --release tests the release build instead of the development build.
   contracts [--check]   Compiles contracts/src/*.cairo to contracts/compiled. --check compares
                         with what is committed instead of writing it.
   mutants [NAME]        Breaks the rules of simulation/mutants.toml one at a time, in a copy, and

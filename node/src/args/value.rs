@@ -2,6 +2,7 @@
 
 use std::{fmt, net::IpAddr, str::FromStr, time::Duration};
 
+use kraken_types::genesis;
 use tracing_subscriber::EnvFilter;
 
 use crate::settings;
@@ -112,6 +113,100 @@ impl fmt::Display for Engine {
     }
 }
 
+/// What carries bytes between validators.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Transport(pub(crate) kraken_sequencer::Transport);
+
+impl FromStr for Transport {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "tcp" => Ok(Self(kraken_sequencer::Transport::Tcp)),
+            "quic" => Ok(Self(kraken_sequencer::Transport::Quic)),
+            "plaintext" => Ok(Self(kraken_sequencer::Transport::Plaintext)),
+            _ => Err("must be \"tcp\", \"quic\" or \"plaintext\"".to_owned()),
+        }
+    }
+}
+
+impl fmt::Display for Transport {
+    /// As the flag takes it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            kraken_sequencer::Transport::Tcp => "tcp",
+            kraken_sequencer::Transport::Quic => "quic",
+            kraken_sequencer::Transport::Plaintext => "plaintext",
+        })
+    }
+}
+
+/// What orders certificates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Protocol(pub(crate) genesis::Protocol);
+
+impl FromStr for Protocol {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "fcfs" => Ok(Self(genesis::Protocol::Fcfs)),
+            "hotstuff" => Ok(Self(genesis::Protocol::HotStuff)),
+            "bullshark" => Ok(Self(genesis::Protocol::Bullshark)),
+            _ => Err("must be \"hotstuff\", \"bullshark\" or \"fcfs\"".to_owned()),
+        }
+    }
+}
+
+impl fmt::Display for Protocol {
+    /// As the flag takes it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            genesis::Protocol::Fcfs => "fcfs",
+            genesis::Protocol::HotStuff => "hotstuff",
+            genesis::Protocol::Bullshark => "bullshark",
+        })
+    }
+}
+
+/// How long a block takes: `1`, `0.5`, `1s` or `500ms`; at least a millisecond.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Interval {
+    /// At least 1.
+    pub(crate) millis: u64,
+}
+
+impl FromStr for Interval {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (number, unit) = match (text.strip_suffix("ms"), text.strip_suffix('s')) {
+            (Some(number), _) => (number, 0.001),
+            (None, Some(number)) => (number, 1.0),
+            (None, None) => (text, 1.0),
+        };
+        let seconds: Option<f64> = number.parse().ok();
+        let interval = seconds.and_then(|number| Duration::try_from_secs_f64(number * unit).ok());
+        // A fraction in binary may be a little less than it says.
+        let millis = interval.map(|interval| (interval + Duration::from_micros(1)).as_millis());
+        let millis = millis.and_then(|millis| u64::try_from(millis).ok());
+        let millis = millis.filter(|millis| 0 < *millis);
+        millis.map(|millis| Self { millis }).ok_or_else(|| {
+            "must be a time of 1ms or more, for example 1s, 0.5s or 250ms".to_owned()
+        })
+    }
+}
+
+impl fmt::Display for Interval {
+    /// As the flag takes it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.millis {
+            millis if millis % 1_000 == 0 => write!(f, "{}s", millis / 1_000),
+            millis => write!(f, "{millis}ms"),
+        }
+    }
+}
+
 /// What is logged: a level for this program, or a whole filter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct LogFilter(String);
@@ -139,6 +234,13 @@ impl Default for LogFilter {
     }
 }
 
+impl fmt::Display for LogFilter {
+    /// As the flag takes it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 impl FromStr for LogFilter {
     type Err = String;
 
@@ -149,6 +251,20 @@ impl FromStr for LogFilter {
             Err(error) => Err(format!("{error}; try \"debug\" or \"info,kraken_rpc=debug\"")),
         }
     }
+}
+
+/// Reads a place to call, as `host:port`; an IPv6 address stands in brackets.
+///
+/// # Errors
+/// In the words of a person, if `text` is none.
+pub(crate) fn host_and_port(text: &str) -> Result<(&str, u16), String> {
+    let parts = text.rsplit_once(':').and_then(|(host, port)| {
+        let port = port.parse().ok().filter(|port| *port != 0)?;
+        let has_brackets = host.starts_with('[') && host.ends_with(']');
+        let is_whole = !host.is_empty() && (has_brackets || !host.contains([':', '/', ' ']));
+        is_whole.then_some((host, port))
+    });
+    parts.ok_or_else(|| format!("{text:?} is no address: expected host:port"))
 }
 
 /// Reads an address; `localhost` is one.
@@ -195,6 +311,45 @@ mod tests {
         }
         for text in ["", "0", "0.0001", "-1", "NaN", "inf", "1e300", "never"] {
             assert!(text.parse::<BlockGeneration>().is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn an_interval_survives_its_text() {
+        for (text, millis) in [("1s", 1_000), ("60s", 60_000), ("250ms", 250), ("1500ms", 1_500)] {
+            assert_eq!(text.parse(), Ok(Interval { millis }));
+            assert_eq!(Interval { millis }.to_string(), text);
+        }
+        for (text, millis) in [("1", 1_000), ("0.5", 500), ("0.3s", 300), ("0.001", 1)] {
+            assert_eq!(text.parse(), Ok(Interval { millis }), "{text}");
+        }
+        for text in ["", "s", "0", "0ms", "0.1ms", "-1s", "NaN", "inf", "1e300", "1m", "soon"] {
+            assert!(text.parse::<Interval>().is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn names_of_protocols_and_transports_survive_their_text() {
+        for name in ["fcfs", "hotstuff", "bullshark"] {
+            assert_eq!(name.parse::<Protocol>().map(|it| it.to_string()).as_deref(), Ok(name));
+        }
+        for name in ["tcp", "quic", "plaintext"] {
+            assert_eq!(name.parse::<Transport>().map(|it| it.to_string()).as_deref(), Ok(name));
+        }
+        assert!("HotStuff".parse::<Protocol>().is_err() && "udp".parse::<Transport>().is_err());
+    }
+
+    #[test]
+    fn a_place_to_call_has_a_host_and_a_port() {
+        for (text, host, port) in [
+            ("example.org:7050", "example.org", 7_050),
+            ("10.0.0.1:1", "10.0.0.1", 1),
+            ("[::1]:65535", "[::1]", 65_535),
+        ] {
+            assert_eq!(host_and_port(text), Ok((host, port)));
+        }
+        for text in ["", ":1", "a", "a:", "a:0", "a:65536", "::1:5", "a b:1", "http://a:1"] {
+            assert!(host_and_port(text).is_err(), "{text:?}");
         }
     }
 

@@ -126,17 +126,61 @@ async fn config_and_status_have_the_fields_that_tools_read() {
     node.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_committee_has_no_controls() {
-    let node = start(Wishes { mode: Mode::Committee, ..wishes() }).await;
-    for (method, params) in [
-        ("devnet_getConfig", json!([])),
-        ("devnet_createBlock", json!([])),
+/// All methods of devnet that change something, with parameters that are good.
+fn controls() -> [(&'static str, Value); 4] {
+    [
         ("devnet_mint", json!([account(0).public_key, 1])),
-    ] {
+        ("devnet_createBlock", json!([])),
+        ("devnet_setTime", json!([SECONDS + 1_000])),
+        ("devnet_increaseTime", json!([1_000])),
+    ]
+}
+
+/// All methods of devnet that only read.
+fn reads() -> [(&'static str, Value); 4] {
+    [
+        ("devnet_getPredeployedAccounts", json!([])),
+        ("devnet_getAccountBalance", json!([account(0).address])),
+        ("devnet_getConfig", json!([])),
+        ("devnet_getStatus", json!([])),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_controls_a_committee() {
+    for devnet in [true, false] {
+        let node = start(Wishes { mode: Mode::Committee, devnet, ..wishes() }).await;
+        for (method, params) in controls() {
+            let error = node.fail(method, params).await;
+            assert_eq!(error["code"], -32604);
+            let reason = error["data"]["reason"].as_str().expect("a reason");
+            assert!(reason.starts_with(&format!("{method} is served in dev mode only")));
+        }
+        assert_eq!(node.ask("starknet_blockNumber", json!([])).await, 0);
+        node.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_committee_shows_its_accounts_where_the_operator_allows_it() {
+    let node = start(Wishes { mode: Mode::Committee, ..wishes() }).await;
+    for (method, params) in reads() {
+        node.ask(method, params).await;
+    }
+    let accounts = node.ask("devnet_getPredeployedAccounts", json!({"with_balance": true})).await;
+    assert_eq!(accounts[0]["address"], json!(account(0).address));
+    assert_eq!(accounts[0]["balance"]["strk"]["amount"], "1000000000000000000000");
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_committee_shows_no_keys_where_the_operator_does_not_allow_it() {
+    let node = start(Wishes { mode: Mode::Committee, devnet: false, ..wishes() }).await;
+    for (method, params) in reads() {
         let error = node.fail(method, params).await;
         assert_eq!(error["code"], -32604);
-        assert_eq!(error["data"]["reason"], format!("{method} is served in dev mode only"));
+        let reason = error["data"]["reason"].as_str().expect("a reason");
+        assert!(reason.contains("has not allowed it"), "{reason}");
     }
     node.stop().await;
 }

@@ -2,5 +2,6 @@
 
 mod chain;
 mod devnet;
+mod monitoring;
 mod node;
 mod transport;

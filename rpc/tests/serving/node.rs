@@ -2,6 +2,7 @@
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
+    sync::Arc,
     time::Duration,
 };
 
@@ -10,10 +11,11 @@ use kraken_execution::{
     genesis::{PredeployedAccount, accounts, dev_genesis},
     testing,
 };
-use kraken_rpc::{BlockGeneration, DevnetSettings, Limits, Server, serve};
+use kraken_rpc::{BlockGeneration, DevnetSettings, Limits, Metrics, Server, serve};
 use kraken_sequencer::{Mode, Sequencer, seal_genesis};
 use kraken_storage::Storage;
 use kraken_types::{Genesis, Signer};
+use prometheus_client::registry::Registry;
 use serde_json::{Value, json};
 use starknet_api::rpc_transaction::RpcTransaction;
 
@@ -25,6 +27,8 @@ pub(crate) struct Node {
     pub(crate) chain: Chain,
     pub(crate) sequencer: Sequencer,
     pub(crate) server: Server,
+    /// What its requests report.
+    pub(crate) registry: Arc<Registry>,
     client: reqwest::Client,
 }
 
@@ -32,6 +36,8 @@ pub(crate) struct Node {
 pub(crate) struct Wishes {
     pub(crate) mode: Mode,
     pub(crate) limits: Limits,
+    /// Whether the operator allows the methods of devnet that only read.
+    pub(crate) devnet: bool,
     /// Close blocks on demand rather than after each transaction.
     pub(crate) on_demand: bool,
 }
@@ -52,7 +58,7 @@ pub(crate) fn limits() -> Limits {
 }
 
 pub(crate) fn wishes() -> Wishes {
-    Wishes { mode: Mode::Dev, limits: limits(), on_demand: false }
+    Wishes { mode: Mode::Dev, limits: limits(), devnet: true, on_demand: false }
 }
 
 pub(crate) fn any_port() -> SocketAddr {
@@ -67,6 +73,7 @@ pub(crate) fn config(limits: Limits) -> kraken_rpc::Config {
             block_generation: BlockGeneration::Transaction,
             start_time_seconds: Some(SECONDS),
         }),
+        metrics: Metrics::register(&mut Registry::default()),
     }
 }
 
@@ -93,8 +100,13 @@ pub(crate) async fn start(wishes: Wishes) -> Node {
         metrics: kraken_sequencer::Metrics::default(),
     };
     let sequencer = Sequencer::start(sequencer, chain.clone(), storage).await.expect("starts");
-    let server = serve(config(wishes.limits), sequencer.clone()).await.expect("listens");
-    Node { chain, sequencer, server, client: reqwest::Client::new() }
+    let mut registry = Registry::with_prefix("kraken_rpc");
+    let mut config = config(wishes.limits);
+    config.devnet = config.devnet.filter(|_| wishes.devnet);
+    config.metrics = Metrics::register(&mut registry);
+    let server = serve(config, sequencer.clone()).await.expect("listens");
+    let registry = Arc::new(registry);
+    Node { chain, sequencer, server, registry, client: reqwest::Client::new() }
 }
 
 pub(crate) fn account(index: usize) -> PredeployedAccount {

@@ -10,6 +10,7 @@ import {
   connect,
   failsWith,
   fundedAccount,
+  nonceEverywhere,
   sameFelt,
   strkBalance,
   strkTransfer,
@@ -92,6 +93,7 @@ describe("accounts", () => {
       resourceBounds: estimate.resourceBounds,
       tip: 0n,
     });
+    await nonceEverywhere(account.address, 1n);
     const sent = await account.execute(strkTransfer(recipient, 5n), {
       nonce: 1n,
       resourceBounds,

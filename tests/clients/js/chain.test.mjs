@@ -9,7 +9,7 @@ import {
   SEED,
   STRK,
   UDC,
-  URL_OF_NODE,
+  URLS,
   connect,
   failsWith,
   rpc,
@@ -31,15 +31,17 @@ describe("the chain", () => {
   });
 
   it("answers a plain GET with 200", async () => {
-    for (const path of ["/", "/is_alive"]) {
-      const response = await fetch(new URL(path, URL_OF_NODE));
-      assert.equal(response.status, 200, path);
+    for (const url of URLS) {
+      for (const path of ["/", "/is_alive"]) {
+        const response = await fetch(new URL(path, url));
+        assert.equal(response.status, 200, path);
+      }
     }
   });
 
   it("answers on every path that clients use", async () => {
     for (const path of ["/", "/rpc", "/rpc/v0_10", "/v0_10"]) {
-      const response = await fetch(new URL(path, URL_OF_NODE), {
+      const response = await fetch(new URL(path, URLS[0]), {
         method: "POST",
         headers: { "content-type": "application/json" },
         body: JSON.stringify({ jsonrpc: "2.0", id: 7, method: "starknet_specVersion" }),

@@ -7,12 +7,14 @@ import {
   ONE_STRK,
   UDC,
   WAIT,
+  acceptedEverywhere,
   ampleBounds,
   connect,
   failsWith,
   fundedAccount,
   ledgerClass,
   sameFelt,
+  settled,
   succeeded,
 } from "./kraken.mjs";
 
@@ -86,6 +88,7 @@ describe("a contract", () => {
     assert.ok(estimate.overall_fee > 0n);
 
     const deployed = await account.deployContract(payload, WAIT);
+    await acceptedEverywhere(deployed.transaction_hash);
     sameFelt(deployed.deployer, account.address);
     sameFelt(await provider.getClassHashAt(deployed.address), classHash);
     ledger = new Contract({
@@ -163,7 +166,7 @@ describe("a contract", () => {
 
     const resourceBounds = await ampleBounds(provider);
     const { transaction_hash: sent } = await account.execute(call, { resourceBounds, tip: 0n });
-    const receipt = await provider.waitForTransaction(sent, WAIT);
+    const receipt = await settled(provider, sent);
     assert.ok(receipt.isReverted());
     assert.match(receipt.revert_reason, /Ledger: refused/);
     assert.ok(BigInt(receipt.actual_fee.amount) > 0n);

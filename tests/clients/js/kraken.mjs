@@ -1,6 +1,9 @@
-// What all suites share: the node under test, its funded accounts, and our own contract.
+// What all suites share: the validators under test, their funded accounts, and our own contract.
 //
-// KRAKEN_URL says where the node is; `cargo xtask clients` starts one and sets it.
+// KRAKEN_URLS says where the validators are, with commas between them; `cargo xtask clients` starts
+// some and sets it. Each call asks the next one, so that nothing holds only where it was sent. What
+// a validator has done, others learn a moment later; a test waits for that as a real client must:
+// until the validator that it asks next knows the transaction.
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -9,8 +12,8 @@ import { Account, RpcError, RpcProvider, json, logger, num, uint256 } from "star
 // On a young chain there is no statistic of tips, of which it would warn at each transaction.
 logger.setLogLevel("ERROR");
 
-/** The node under test. */
-export const URL_OF_NODE = process.env.KRAKEN_URL ?? "http://127.0.0.1:5050";
+/** Where the validators under test are: one, or a whole committee. */
+export const URLS = (process.env.KRAKEN_URLS ?? "http://127.0.0.1:5050").split(",");
 
 /** The seed that the node was started with. */
 export const SEED = process.env.KRAKEN_SEED ?? "0";
@@ -25,23 +28,75 @@ export const ACCOUNT_CLASS = "0x5b4b537eaa2399e3aa99c4e2e0208ebd6c71bc1467938cd5
 /** One STRK in fri. */
 export const ONE_STRK = 10n ** 18n;
 
-/** How to wait: ask ten times a second, for at most two minutes. */
-export const WAIT = { retryInterval: 100, retries: 1200 };
+/**
+ * How to wait: ask ten times a second, for at most two minutes. That one validator has not heard of
+ * a transaction that another one has received does not mean that it is gone.
+ */
+export const WAIT = { retryInterval: 100, retries: 1200, lifeCycleRetries: 1200 };
+
+let calls = 0;
+
+/** Asks the next validator, wherever the library wanted to go. */
+function fetchAnywhere(_url, request) {
+  calls += 1;
+  return fetch(URLS[calls % URLS.length], request);
+}
 
 /** Connects as a wallet does, which checks the version that the node says it speaks. */
 export function connect() {
-  return RpcProvider.create({ nodeUrl: URL_OF_NODE });
+  return RpcProvider.create({ nodeUrl: URLS[0], baseFetch: fetchAnywhere });
 }
 
-/** Calls a method that starknet.js does not know. */
-export async function rpc(method, params = {}) {
-  const response = await fetch(URL_OF_NODE, {
+/** Asks one validator, and returns its whole answer. */
+async function ask(url, method, params) {
+  const response = await fetch(url, {
     method: "POST",
     headers: { "content-type": "application/json" },
     body: JSON.stringify({ jsonrpc: "2.0", id: 1, method, params }),
   });
   assert.equal(response.status, 200, `${method} answers with HTTP ${response.status}`);
-  const answer = await response.json();
+  return response.json();
+}
+
+/** Waits until every validator answers as wanted. */
+async function everyAnswer(method, params, isAsWanted) {
+  for (const url of URLS) {
+    let answer = await ask(url, method, params);
+    for (let retry = 0; !isAsWanted(answer); retry += 1) {
+      assert.ok(retry < WAIT.retries, `${url} still says ${JSON.stringify(answer)} to ${method}`);
+      await new Promise((resume) => setTimeout(resume, WAIT.retryInterval));
+      answer = await ask(url, method, params);
+    }
+  }
+}
+
+/** Waits until every validator has a transaction in an accepted block. */
+export function acceptedEverywhere(hash) {
+  return everyAnswer(
+    "starknet_getTransactionStatus",
+    { transaction_hash: hash },
+    ({ result }) => result?.finality_status === "ACCEPTED_ON_L2",
+  );
+}
+
+/**
+ * Waits until every validator of a committee takes this nonce from an account. A node that is alone
+ * needs no time: it knows what it has received.
+ */
+export async function nonceEverywhere(address, nonce) {
+  if (URLS.length > 1) {
+    await everyAnswer(
+      "starknet_getNonce",
+      { block_id: "pre_confirmed", contract_address: address },
+      ({ result }) => result !== undefined && BigInt(result) >= nonce,
+    );
+  }
+}
+
+/** Calls a method that starknet.js does not know. */
+export async function rpc(method, params = {}) {
+  calls += 1;
+  const answer = await ask(URLS[calls % URLS.length], method, params);
   assert.equal(answer.error, undefined, `${method}: ${JSON.stringify(answer.error)}`);
   return answer.result;
 }
@@ -53,9 +108,16 @@ export async function fundedAccount(provider, index) {
   return new Account({ provider, address, signer, cairoVersion: "1" });
 }
 
+/** Waits until a transaction is in a block, and every validator has that block. */
+export async function settled(provider, hash) {
+  const receipt = await provider.waitForTransaction(hash, WAIT);
+  await acceptedEverywhere(hash);
+  return receipt;
+}
+
 /** Waits until a transaction is in a block, and requires that it did what it should. */
 export async function succeeded(provider, hash) {
-  const receipt = await provider.waitForTransaction(hash, WAIT);
+  const receipt = await settled(provider, hash);
   assert.ok(receipt.isSuccess(), `${hash} was reverted: ${receipt.revert_reason}`);
   assert.equal(receipt.finality_status, "ACCEPTED_ON_L2");
   return receipt;

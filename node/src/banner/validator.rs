@@ -1,0 +1,85 @@
+//! What `kraken run` prints.
+
+use std::{
+    fmt::{self, Display},
+    net::SocketAddr,
+    path::Path,
+};
+
+use kraken_types::{Genesis, ValidatorId};
+
+use super::{reachable, write_chain};
+use crate::args::{given::Peer, value::Protocol};
+
+/// What to print.
+#[derive(Debug)]
+pub(crate) struct Banner<'a> {
+    /// What the chain is.
+    pub(crate) genesis: &'a Genesis,
+    /// Who this is.
+    pub(crate) id: ValidatorId,
+    /// Where the validators are.
+    pub(crate) peers: &'a [Peer],
+    /// Where JSON-RPC is served.
+    pub(crate) address: SocketAddr,
+    /// Where metrics are served.
+    pub(crate) metrics: Option<SocketAddr>,
+    /// Where everything is kept.
+    pub(crate) folder: &'a Path,
+}
+
+impl Display for Banner<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { genesis, id, .. } = self;
+        let version = env!("CARGO_PKG_VERSION");
+        let validators = genesis.committee.len();
+        let starknet = &genesis.starknet_version;
+        writeln!(
+            f,
+            "\nKraken {version}, validator {id} of a committee of {validators}, Starknet {starknet}\n"
+        )?;
+        writeln!(f, "Genesis: {}", genesis.digest())?;
+        writeln!(f, "Protocol: {}", Protocol(genesis.protocol))?;
+        write_chain(f, genesis)?;
+        writeln!(f, "Data: {}", self.folder.display())?;
+        for (peer, place) in self.peers.iter().zip(0..) {
+            let own = if place == id.0 { " (this one)" } else { "" };
+            writeln!(f, "Validator {place}: {}{own}", peer.primary)?;
+        }
+        if let Some(metrics) = self.metrics {
+            writeln!(f, "Metrics: http://{}/metrics", reachable(metrics))?;
+        }
+        writeln!(f)?;
+        writeln!(f, "Listening on http://{}", reachable(self.address))?;
+        writeln!(f, "JSON-RPC 0.10.2 at / and /rpc/v0_10; health check at /is_alive")?;
+        writeln!(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kraken_types::genesis::Member;
+
+    use super::*;
+    use crate::{genesis::committee, settings::CommitteeSettings};
+
+    #[test]
+    fn a_validator_says_who_it_is_and_where_the_others_are() {
+        let member = |digit: &str| Member { key: digit.repeat(64), stake: 1, network: None };
+        let members = vec![member("1"), member("2")];
+        let peer = |host: &str| Peer {
+            primary: format!("{host}:7050"),
+            workers: vec![],
+            sync: format!("{host}:7051"),
+        };
+        let banner = Banner {
+            genesis: &committee::create(&CommitteeSettings::default(), members, 1_000),
+            id: ValidatorId(1),
+            peers: &[peer("a.example.org"), peer("b.example.org")],
+            address: SocketAddr::from(([0, 0, 0, 0], 5050)),
+            metrics: Some(SocketAddr::from(([127, 0, 0, 1], 9464))),
+            folder: Path::new("data"),
+        };
+        insta::assert_snapshot!(banner.to_string());
+    }
+}

@@ -1,0 +1,63 @@
+//! The plan of `kraken dev`: a chain of its own, new or from its folder.
+
+use std::{net::SocketAddr, time::SystemTime};
+
+use kraken_sequencer::Mode;
+use kraken_types::Genesis;
+
+use super::{Plan, Remedies, Sequencing, Serving, reserve, seconds_since_epoch};
+use crate::{
+    failure::Failure,
+    folder::Folder,
+    genesis, keys,
+    settings::{ChainSettings, Settings},
+};
+
+const REMEDIES: Remedies = Remedies { host: "--host", port: "--port" };
+
+/// What `kraken dev` starts.
+///
+/// # Errors
+/// If the port is taken, the data folder is not fit, or the chain there is another one.
+pub(crate) async fn plan(settings: &Settings, wishes: &ChainSettings) -> Result<Plan, Failure> {
+    // The port first: nothing is made for a node that cannot be reached.
+    let listen = SocketAddr::new(settings.host, settings.port);
+    let reserved = reserve(listen, REMEDIES).await?;
+    let folder = settings.data_dir.as_deref().map(Folder::claim).transpose()?;
+    let genesis = choose_genesis(folder.as_ref(), wishes)?;
+    Ok(Plan {
+        sequencer: Sequencing {
+            engine: settings.engine,
+            threads: settings.workers,
+            signer: keys::dev_validator(genesis.accounts.seed),
+            mode: Mode::Dev,
+            network: None,
+            uses: None,
+            is_restored: false,
+            start_time_seconds: wishes.start_time,
+        },
+        genesis,
+        folder,
+        rpc: Serving { listen, timeout: settings.timeout, devnet: true },
+        metrics: None,
+        reserved,
+        remedies: REMEDIES,
+    })
+}
+
+/// The genesis of the folder, or a new one.
+fn choose_genesis(folder: Option<&Folder>, wishes: &ChainSettings) -> Result<Genesis, Failure> {
+    let stored = folder.map(Folder::genesis).transpose()?.flatten();
+    match (stored, folder) {
+        (Some(genesis), Some(folder)) => {
+            genesis::check(&genesis, wishes, folder.path())?;
+            Ok(genesis)
+        }
+        (_, folder) => {
+            let now = seconds_since_epoch(SystemTime::now());
+            let genesis = genesis::create(wishes, rand::random(), now);
+            folder.map(|folder| folder.write_genesis(&genesis)).transpose()?;
+            Ok(genesis)
+        }
+    }
+}
