@@ -103,6 +103,13 @@ fn a_validator_starts_from_its_files() {
     let metrics = validator.told("Metrics: http://").trim_end_matches("/metrics").to_owned();
     let text = get(&metrics, "/metrics");
     assert!(text.contains("kraken_build_info{version="), "{text}");
+    let documented = include_str!("../../../docs/operations.md");
+    for line in text.lines().filter_map(|line| line.strip_prefix("# TYPE ")) {
+        let name = line.split(' ').next().expect("a name");
+        // What a name ends in says its kind, which the page says of all.
+        let is_named = documented.contains(&format!("`{name}`"));
+        assert!(is_named || name == "kraken_build", "docs/operations.md says nothing of {name}");
+    }
     assert!(get(&metrics, "/ready").starts_with("HTTP/1.1 200"));
     assert!(get(&metrics, "/health").starts_with("HTTP/1.1 200"));
     assert_eq!(validator.end("TERM"), Some(0));
