@@ -3,11 +3,12 @@
 //! `kraken dev` and `kraken run` each make a [`Plan`] of their settings; from there on they are the
 //! same.
 
+pub(crate) mod address;
 pub(crate) mod dev;
 pub(crate) mod validator;
 
 use std::{
-    env, io,
+    env,
     net::SocketAddr,
     num::NonZeroUsize,
     path::{Path, PathBuf},
@@ -29,6 +30,7 @@ use kraken_types::{Genesis, Signer, Timestamp};
 use prometheus_client::{metrics::info::Info, registry::Registry};
 use tokio::{net::TcpListener, task};
 
+use self::address::{Remedies, rpc_failure};
 use crate::{
     args::value::{BlockGeneration, Engine},
     failure::{self, Failure},
@@ -90,15 +92,6 @@ struct Serving {
     timeout: Duration,
     /// Whether `devnet_*` methods are served.
     devnet: bool,
-}
-
-/// The flags that name addresses.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Remedies {
-    /// Names the host of JSON-RPC.
-    pub(crate) host: &'static str,
-    /// Names the port of JSON-RPC.
-    pub(crate) port: &'static str,
 }
 
 impl Node {
@@ -193,45 +186,6 @@ pub(crate) fn storage_failure(error: &kraken_storage::Error) -> Failure {
     match message.split_once("; ") {
         Some((problem, remedy)) => Failure::new(problem, remedy),
         None => Failure::new(message, "restore the data folder from a copy, or name another one"),
-    }
-}
-
-/// Keeps others from an address until it is served; `None` if any free port will do.
-async fn reserve(address: SocketAddr, remedies: Remedies) -> Result<Option<TcpListener>, Failure> {
-    if address.port() == 0 {
-        return Ok(None);
-    }
-    let listener = TcpListener::bind(address).await;
-    listener.map(Some).map_err(|error| unreachable_at(address, &error, remedies))
-}
-
-/// Why nothing can be served at `address`.
-pub(crate) fn unreachable_at(
-    address: SocketAddr,
-    error: &io::Error,
-    Remedies { host, port: flag }: Remedies,
-) -> Failure {
-    let (ip, port) = (address.ip(), address.port());
-    if error.kind() == io::ErrorKind::AddrInUse {
-        return Failure::new(
-            format!("port {port} of {ip} is in use by another program"),
-            format!(
-                "stop that program, name another port with {flag}, or let {flag} 0 find a free one"
-            ),
-        );
-    }
-    let remedy = if error.kind() == io::ErrorKind::PermissionDenied {
-        format!("name a port above 1023 with {flag}")
-    } else {
-        format!("name an address of this machine with {host}, and a free port with {flag}")
-    };
-    Failure::because(format!("cannot serve on {address}"), error, &remedy)
-}
-
-fn rpc_failure(error: kraken_rpc::Error, remedies: Remedies) -> Failure {
-    match error {
-        kraken_rpc::Error::Listen { address, source } => unreachable_at(address, &source, remedies),
-        error => Failure::because("cannot serve JSON-RPC", &error, "name another port with --port"),
     }
 }
 

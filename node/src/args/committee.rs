@@ -121,8 +121,12 @@ pub(crate) struct GenesisArgs {
 /// `kraken init`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct InitArgs {
-    /// Where a validator is, as HOST[:PORT]; once for each validator, in the order of the genesis
-    #[arg(long = "peer", value_name = "HOST[:PORT]")]
+    /// Where each validator is.
+    #[arg(
+        long = "peer",
+        value_name = "HOST[:PORT]",
+        help = "Where a validator is; once for each validator, in the order of the genesis"
+    )]
     pub(crate) peers: Vec<String>,
 
     #[arg(

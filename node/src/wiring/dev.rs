@@ -5,7 +5,11 @@ use std::{net::SocketAddr, time::SystemTime};
 use kraken_sequencer::Mode;
 use kraken_types::Genesis;
 
-use super::{Plan, Remedies, Sequencing, Serving, reserve, seconds_since_epoch};
+use super::{
+    Plan, Sequencing, Serving,
+    address::{Remedies, reserve},
+    seconds_since_epoch,
+};
 use crate::{
     failure::Failure,
     folder::Folder,

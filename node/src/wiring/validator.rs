@@ -5,7 +5,10 @@ use std::net::SocketAddr;
 use kraken_sequencer::{Mode, NetworkConfig, SwarmConfig};
 use kraken_types::{Genesis, ValidatorId};
 
-use super::{Plan, Remedies, Sequencing, Serving, reserve};
+use super::{
+    Plan, Sequencing, Serving,
+    address::{Remedies, reserve},
+};
 use crate::{
     args::given::Peer,
     failure::Failure,

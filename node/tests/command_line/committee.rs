@@ -214,6 +214,22 @@ fn a_testnet_is_kept_in_its_folder_and_ends_whole() {
 }
 
 #[test]
+fn all_validators_of_a_testnet_find_each_other() {
+    let directory = tempfile::tempdir().expect("a temporary folder");
+    let net = testnet(&directory.path().join("net"), &["--validators", "4", "--workers", "2"]);
+    let found = net.banner.lines().filter_map(|line| line.strip_prefix("  metrics at http://"));
+    let watched: Vec<_> = found.map(|url| url.trim_end_matches("/metrics")).collect();
+    assert_eq!(watched.len(), 4);
+    for address in watched {
+        for swarm in ["primary", "worker 0", "worker 1", "sync"] {
+            let line = format!("kraken_network_peers_connected{{swarm=\"{swarm}\"}} 3");
+            wait_until(&line, START_MAX, || get(address, "/metrics").contains(&line));
+        }
+    }
+    assert_eq!(net.end("TERM"), Some(0));
+}
+
+#[test]
 fn validators_end_when_their_testnet_is_killed() {
     let directory = tempfile::tempdir().expect("a temporary folder");
     let net = testnet(&directory.path().join("net"), &["--validators", "1"]);

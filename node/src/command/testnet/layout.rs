@@ -22,7 +22,10 @@ use crate::{
     genesis::committee,
     keys::Keys,
     settings::{self, file, validator::ValidatorSettings},
-    wiring::{self, Remedies},
+    wiring::{
+        self,
+        address::{Remedies, unreachable_at},
+    },
 };
 
 /// A testnet that is ready to be started.
@@ -119,8 +122,8 @@ fn write_settings(
     genesis: &Genesis,
     args: &TestnetArgs,
 ) -> Result<(), Failure> {
-    let network = genesis.committee.first().and_then(|member| member.network.as_ref());
-    let workers = network.map_or(0, |network| network.workers.len());
+    let first = genesis.committee.first().and_then(|member| member.network.as_ref());
+    let workers = first.map_or(0, |network| network.workers.len());
     let each = 3 + workers;
     let ports = ports::free(folders.len() * each).map_err(|error| no_ports(&error))?;
     let ports: Vec<_> = ports.chunks(each).collect();
@@ -129,31 +132,36 @@ fn write_settings(
     // All validators share the cores.
     let threads = NonZeroUsize::new(settings::threads().get() / folders.len());
     let threads = threads.unwrap_or(NonZeroUsize::MIN);
-    let given = |id: usize| Given {
-        data_dir: Some("data".into()),
-        genesis: Some("../genesis.toml".into()),
-        key: Some("key.toml".into()),
-        rpc: Rpc { host: args.rpc.host, port: Some(rpc[id]), devnet: Some(true), ..Rpc::default() },
-        network: Network {
-            transport: args.transport,
-            primary: Some(loopback(ports[id][0])),
-            sync: Some(loopback(ports[id][1])),
-            workers: Some(ports[id][3..].iter().map(|port| loopback(*port)).collect()),
-        },
-        metrics: Metrics { listen: Some(loopback(ports[id][2])) },
-        execution: Execution { threads: Some(threads), engine: None },
-        peers: peers.clone(),
-        ..Given::default()
-    };
-    for (id, folder) in folders.iter().enumerate() {
-        let text = file::write(&given(id))?;
+    for ((folder, ports), rpc) in folders.iter().zip(&ports).zip(rpc) {
+        let rpc = Rpc { host: args.rpc.host, port: Some(rpc), devnet: Some(true), timeout: None };
+        let given = Given {
+            data_dir: Some("data".into()),
+            genesis: Some("../genesis.toml".into()),
+            key: Some("key.toml".into()),
+            rpc,
+            network: network(ports, args),
+            metrics: Metrics { listen: Some(loopback(ports[2])) },
+            execution: Execution { threads: Some(threads), engine: None },
+            peers: peers.clone(),
+            ..Given::default()
+        };
         let path = folder.join(settings::CONFIG_FILE);
-        fs::write(&path, text).map_err(|error| unusable(&path, &error))?;
+        fs::write(&path, file::write(&given)?).map_err(|error| unusable(&path, &error))?;
     }
     Ok(())
 }
 
-/// Where a validator with these ports is found: primary, sync, metrics, then its workers.
+/// Where a validator with these ports listens: primary, sync, metrics, then its workers.
+fn network(ports: &[u16], args: &TestnetArgs) -> Network {
+    Network {
+        transport: args.transport,
+        primary: Some(loopback(ports[0])),
+        sync: Some(loopback(ports[1])),
+        workers: Some(ports[3..].iter().map(|port| loopback(*port)).collect()),
+    }
+}
+
+/// Where a validator with these ports is found.
 fn peer(ports: &[u16]) -> Peer {
     let text = |port: &u16| loopback(*port).to_string();
     Peer {
@@ -204,7 +212,7 @@ fn places(folders: &[PathBuf], args: &TestnetArgs) -> Result<Vec<Place>, Failure
 fn check_free(address: SocketAddr) -> Result<(), Failure> {
     let remedies = Remedies { host: "--rpc.host", port: "--rpc.port" };
     let bound = std::net::TcpListener::bind(address);
-    bound.map(drop).map_err(|error| wiring::unreachable_at(address, &error, remedies))
+    bound.map(drop).map_err(|error| unreachable_at(address, &error, remedies))
 }
 
 fn no_ports(error: &io::Error) -> Failure {
