@@ -59,6 +59,9 @@ struct Stage<'a> {
     network: VecDeque<(ValidatorId, ValidatorId, Message)>,
     /// What anyone said and the liar may repeat.
     said: Vec<Message>,
+    /// Certificates that protocols brought, for the mempools of their validators: delivered once the
+    /// effects of the step that brought them are carried out.
+    brought: Vec<(usize, Verified<Certificate>)>,
     /// What the liar can make something of.
     heard: hotstuff::Heard,
     /// The liar has the keys of all. Then there need not be one order, but nobody falls.
@@ -97,6 +100,7 @@ pub fn run(protocol: genesis::Protocol, bytes: &[u8]) -> usize {
         now: Timestamp::from_millis(1_000_000),
         network: VecDeque::new(),
         said: Vec::new(),
+        brought: Vec::new(),
         heard: hotstuff::Heard::default(),
         may_forge,
         order: BTreeMap::new(),
@@ -311,6 +315,8 @@ impl Stage<'_> {
         };
         let effects = self.nodes[place].machine.step(self.now, input);
         effects.into_iter().take(carried_out).for_each(|effect| self.carry_out(place, effect));
+        // They were not durable.
+        self.brought.clear();
         self.restart(place);
     }
 
@@ -321,6 +327,9 @@ impl Stage<'_> {
         let effects_max = EFFECTS_MAX + 4 * waiting;
         assert!(effects.len() <= effects_max, "{} effects of {waiting} entries", effects.len());
         effects.into_iter().for_each(|effect| self.carry_out(place, effect));
+        for (place, certificate) in std::mem::take(&mut self.brought) {
+            self.deliver(place, &certificate);
+        }
         let (size, size_max) = (self.nodes[place].machine.size(), self.size_max(place));
         assert!(size <= size_max, "{size} entries, of {size_max}");
     }
@@ -364,7 +373,7 @@ impl Stage<'_> {
             }
             Effect::Hold { round: _, until: _ } => {}
             Effect::Attach(bytes) => assert!(bytes.len() <= ATTACHMENT_BYTES_MAX),
-            Effect::Certificate(certificate) => self.deliver(place, &certificate),
+            Effect::Certificate(certificate) => self.brought.push((place, certificate)),
             Effect::Want { certificate: _, from } => {
                 assert!(self.world.committee.get(from).is_some(), "asks a stranger");
             }
