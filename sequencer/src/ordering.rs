@@ -61,9 +61,10 @@ pub(crate) struct Ends {
     pub(crate) wanted: watch::Receiver<Option<Timestamp>>,
     /// To the builder.
     pub(crate) ordered: mpsc::Sender<Ordered>,
-    /// To each worker, in the order of their ids. Unbounded, because a worker may be waiting for us;
-    /// the certificates of the DAG bound what is missing.
-    pub(crate) wishes: Vec<mpsc::UnboundedSender<Wish>>,
+    /// To each worker, in the order of their ids.
+    pub(crate) wishes: Vec<mpsc::Sender<Wish>>,
+    /// Tells all workers that we went on from a checkpoint.
+    pub(crate) starts_over: watch::Sender<()>,
     /// To the ordering parts of the others.
     pub(crate) lane: Lane,
     /// From the ordering parts of the others.
@@ -309,10 +310,14 @@ impl Ordering {
         }
     }
 
-    /// A worker that is gone has ended the node, and one that never was holds no batch anywhere.
+    /// Never waits, because a worker may be waiting for us. A worker that never was holds no batch
+    /// anywhere.
     fn fetch(&self, author: ValidatorId, batch: BatchRef, holders: Signers) {
-        if let Some(wishes) = self.ends.wishes.get(usize::from(batch.worker.0)) {
-            let _ = wishes.send(Wish::Fetch { author, batch, holders });
+        let wishes = self.ends.wishes.get(usize::from(batch.worker.0));
+        if let Some(Err(error)) =
+            wishes.map(|wishes| wishes.try_send(Wish { author, batch, holders }))
+        {
+            tracing::debug!(%error, "a worker does not get a missing batch now");
         }
     }
 
@@ -355,10 +360,7 @@ impl Ordering {
         self.machine = machines::ordering(self.identity.clone(), &self.genesis);
         (self.wake_at, self.timers) = (None, Timers::default());
         self.recover(entries);
-        for wishes in &self.ends.wishes {
-            // A worker that is gone has ended the node.
-            let _ = wishes.send(Wish::StartOver);
-        }
+        self.ends.starts_over.send_replace(());
         Ok(())
     }
 }

@@ -386,8 +386,9 @@ impl Parts {
         let batches = std::mem::take(&mut recovered.batches);
         let mut close = Some(close);
         let mut wishes = Vec::new();
+        let starts_over = watch::Sender::new(());
         for (place, lanes) in (0..).map(WorkerId).zip(swarms.workers) {
-            let (wishes_in, wished) = mpsc::unbounded_channel();
+            let (wishes_in, wished) = mpsc::channel(workers::WISHES_MAX);
             wishes.push(wishes_in);
             let ends = workers::Ends {
                 pool: self.gateway.pool.clone(),
@@ -397,6 +398,7 @@ impl Parts {
                 journal: self.journal.clone(),
                 ordering: requests_in.clone(),
                 wishes: wished,
+                starts_over: starts_over.subscribe(),
                 lanes,
                 clock: Arc::clone(&self.gateway.clock),
                 metrics: self.metrics.clone(),
@@ -414,6 +416,7 @@ impl Parts {
                 wanted,
                 ordered: ordered_in,
                 wishes,
+                starts_over,
                 lane,
                 inbox,
                 metrics: self.metrics.clone(),

@@ -8,7 +8,7 @@ use kraken_execution::Prepared;
 use kraken_mempool::worker::{Config, Held, Input, Message, Output, Worker};
 use kraken_storage::{codec::encode_transaction, log::Location};
 use kraken_types::{Batch, BatchDigest, BatchRef, CommitIndex, Signers, Timestamp, ValidatorId};
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -28,21 +28,19 @@ const TAKEN_MAX: usize = 1_024;
 /// How often transactions that waited too long are looked for.
 const EXPIRE_EVERY: Duration = Duration::from_secs(1);
 
-/// What the order asks of a worker.
+/// How many wishes of the order may wait. One that finds no room is dropped: a batch that execution
+/// misses for long comes with its whole block, from others.
+pub(crate) const WISHES_MAX: usize = 4_096;
+
+/// What the order asks of a worker: to get a batch that is missing, and to report it.
 #[derive(Debug)]
-pub(crate) enum Wish {
-    /// Get a batch that is missing, and report it.
-    Fetch {
-        /// Who made it.
-        author: ValidatorId,
-        /// Which.
-        batch: BatchRef,
-        /// Who vouches for it.
-        holders: Signers,
-    },
-    /// The ordering part went on from a checkpoint and knows nothing of our batches any more: begin
-    /// again with those on disk, as after a restart.
-    StartOver,
+pub(crate) struct Wish {
+    /// Who made it.
+    pub(crate) author: ValidatorId,
+    /// Which.
+    pub(crate) batch: BatchRef,
+    /// Who vouches for it.
+    pub(crate) holders: Signers,
 }
 
 /// What the task holds of others.
@@ -59,7 +57,10 @@ pub(crate) struct Ends {
     /// To the primary.
     pub(crate) ordering: mpsc::Sender<Request>,
     /// From the primary.
-    pub(crate) wishes: mpsc::UnboundedReceiver<Wish>,
+    pub(crate) wishes: mpsc::Receiver<Wish>,
+    /// Changes when the ordering part went on from a checkpoint and knows nothing of our batches any
+    /// more: then those on disk are to be reported again, as after a restart.
+    pub(crate) starts_over: watch::Receiver<()>,
     /// To the same worker of the others, and from there.
     pub(crate) lanes: WorkerLanes,
     /// Says how long transactions have waited.
@@ -105,6 +106,7 @@ enum Happened {
     Left(Left<Storing, Outgoing>),
     Heard(ValidatorId, Bytes),
     Wished(Wish),
+    StartOver,
     Arrived,
     Close(oneshot::Sender<CommitIndex>),
     News,
@@ -142,7 +144,10 @@ impl Workers {
             match happened {
                 Happened::Left(left) => self.carry_out(left).await?,
                 Happened::Heard(from, bytes) => self.hear(from, &bytes),
-                Happened::Wished(wish) => self.grant(wish),
+                Happened::Wished(Wish { author, batch, holders }) => {
+                    self.step(Input::Fetch { author, batch, holders });
+                }
+                Happened::StartOver => self.start_over(),
                 Happened::Arrived => self.pack_all(),
                 Happened::Close(reply) => {
                     self.pack_all();
@@ -173,7 +178,7 @@ impl Workers {
         shutdown: &CancellationToken,
     ) -> Result<Option<Happened>, Ended> {
         let is_full = self.queue.is_full();
-        let Ends { close, journal, wishes, lanes, arrived, .. } = &mut self.ends;
+        let Ends { close, journal, wishes, starts_over, lanes, arrived, .. } = &mut self.ends;
         Ok(Some(tokio::select! {
             biased; // A flood of transactions must not delay shutdown.
             () = shutdown.cancelled() => return Ok(None),
@@ -183,6 +188,7 @@ impl Workers {
             Some(reply) = close.recv(), if !is_full => Happened::Close(reply),
             () = journal.changed() => Happened::News,
             () = self.uptime.sleep_until(self.wake_at) => Happened::Tick,
+            Ok(()) = starts_over.changed() => Happened::StartOver,
             Some(wish) = wishes.recv() => Happened::Wished(wish),
             Some((from, bytes)) = lanes.acknowledgements.1.recv(), if !is_full => {
                 Happened::Heard(from, bytes)
@@ -239,19 +245,14 @@ impl Workers {
         }
     }
 
-    fn grant(&mut self, wish: Wish) {
-        match wish {
-            Wish::Fetch { author, batch, holders } => {
-                self.step(Input::Fetch { author, batch, holders });
-            }
-            Wish::StartOver => {
-                self.worker = Worker::new(self.config.clone());
-                self.wake_at = None;
-                self.step(Input::Recovered(self.ends.journal.held()));
-                self.tell_news();
-                self.pack_again();
-            }
-        }
+    fn start_over(&mut self) {
+        self.worker = Worker::new(self.config.clone());
+        self.wake_at = None;
+        let held = self.ends.journal.held();
+        let ours = held.into_iter().filter(|held| held.batch.worker == self.config.worker);
+        self.step(Input::Recovered(ours.collect()));
+        self.tell_news();
+        self.pack_again();
     }
 
     /// What the worker of before had and no batch holds.
