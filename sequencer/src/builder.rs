@@ -285,11 +285,11 @@ impl Builder {
             return Ok(false);
         };
         let collected = open.collect().map_err(|fault| failed(&fault))?;
+        if collected.has_included {
+            self.board.open(open.unsealed());
+        }
         if !collected.steps.is_empty() {
             self.report(&collected.steps);
-            if collected.has_included {
-                self.board.open(open.unsealed());
-            }
         }
         if self.rules.transactions_max <= open.summary().included {
             let (behind, at) = open.last_place();

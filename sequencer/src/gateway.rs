@@ -58,7 +58,14 @@ impl Gateway {
         validate(state, info, &self.chain, &transaction, is_deploying)??;
 
         let admitted = admitted(&transaction);
-        let can_run = self.pool.lock().insert(transaction, nonce, self.clock.now())?;
+        let can_run = {
+            let mut pool = self.pool.lock();
+            // Nonces before this one may have been executed since the checks began. The builder puts
+            // up what it executed before it tells the pool, so that nothing is missed in between.
+            let state = pre_confirmed_state(&self.board.view(&self.clock))?;
+            let nonce = nonce_of(&state, &transaction)?;
+            pool.insert(transaction, nonce, self.clock.now())?
+        };
         self.arrived.notify_one();
         Ok((admitted, can_run))
     }

@@ -139,11 +139,12 @@ impl Pool {
         self.forget_rejection(hash);
         self.known.insert(hash, Stage::Waiting);
         let account = self.accounts.entry(sender).or_default();
-        account.executed(nonce);
+        let passed = account.executed(nonce);
         account.wait(got, transaction, now);
         if got == account.next(nonce) {
             self.ready.push_back(sender);
         }
+        self.reject_passed(passed, hash);
         Ok(can_run)
     }
 
@@ -208,7 +209,8 @@ impl Pool {
         let sender = transaction.sender();
         if let Some(account) = self.accounts.get_mut(&sender) {
             account.arrived(nonce_number(transaction));
-            account.executed(next_nonce(transaction));
+            let passed = account.executed(next_nonce(transaction));
+            self.reject_passed(passed, transaction.hash());
             self.wake(sender);
         }
     }
@@ -257,9 +259,9 @@ impl Pool {
             return;
         };
         if let Some(account) = self.accounts.get_mut(&sender) {
-            account.drop_waiting(executed.hash);
             account.arrived(nonce);
-            account.executed(nonce.saturating_add(1));
+            let passed = account.executed(nonce.saturating_add(1));
+            self.reject_passed(passed, executed.hash);
             self.wake(sender);
         }
     }
@@ -315,6 +317,15 @@ impl Pool {
     /// How many transactions wait or are under way.
     pub(crate) fn pending(&self) -> usize {
         self.known.len()
+    }
+
+    /// Nonces of these were used up by others; `executed` may have been here as well, sent to several
+    /// validators.
+    fn reject_passed(&mut self, passed: Vec<TransactionHash>, executed: TransactionHash) {
+        for hash in passed.into_iter().filter(|hash| *hash != executed) {
+            let reason = "its nonce was used by another transaction".to_owned();
+            self.reject(hash, Rejection { kind: RejectionKind::InvalidNonce, reason });
+        }
     }
 
     fn wake(&mut self, sender: ContractAddress) {

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use kraken_execution::Changes;
-use kraken_storage::Block;
+use kraken_storage::{Block, ExecutedTransaction};
 use kraken_types::Timestamp;
 use tokio::sync::oneshot;
 
@@ -42,8 +42,9 @@ impl Builder {
             let before = Before { digest: block.checkpoint, checkpoint: None };
             let before = work.checkpoints.entry(place.commit).or_insert(before).clone();
             self.from = place;
-            self.tell_pool(&block);
+            let transactions = block.transactions.clone();
             self.hand_over(executed(block, before))?;
+            self.tell_pool(&transactions);
             self.metrics.synced_blocks.inc();
             if self.rules.empty_blocks {
                 self.wanted.send_replace(Some(Timestamp::ZERO));
@@ -54,10 +55,10 @@ impl Builder {
         Ok(())
     }
 
-    fn tell_pool(&self, block: &Block) {
+    fn tell_pool(&self, transactions: &[Arc<ExecutedTransaction>]) {
         {
             let mut pool = self.pool.lock();
-            for executed in &block.transactions {
+            for executed in transactions {
                 pool.executed_elsewhere(executed);
             }
         }

@@ -74,10 +74,15 @@ impl Account {
         self.under_way.remove(&nonce);
     }
 
-    /// Everything below `nonce` is executed.
-    pub(super) fn executed(&mut self, nonce: u64) {
+    /// Everything below `nonce` is executed. What waited with such a nonce cannot be any more, and
+    /// is given back.
+    #[must_use]
+    pub(super) fn executed(&mut self, nonce: u64) -> Vec<TransactionHash> {
         self.executed = self.executed.max(nonce);
         self.next = self.next.max(self.executed);
+        let kept = self.waiting.split_off(&self.executed);
+        let passed = std::mem::replace(&mut self.waiting, kept);
+        passed.into_values().map(|waiting| waiting.transaction.hash()).collect()
     }
 
     /// A transaction failed: what follows must come again, from the nonce of the account on.

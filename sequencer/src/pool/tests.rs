@@ -60,6 +60,20 @@ fn rejection(kind: RejectionKind) -> Rejection {
 }
 
 #[test]
+fn what_others_execute_does_not_wait_here() {
+    let mut pool = pool();
+    let (same, other) = (transaction(0, 0), bidding(1, 0, 5, 100));
+    pool.insert(same.clone(), 0, NOW).expect("admitted");
+    pool.insert(transaction(1, 0), 0, NOW).expect("admitted");
+    pool.included(&same);
+    pool.included(&other);
+    assert_eq!((pool.pending(), pool.take_ready(10).len()), (0, 0));
+    assert_eq!(pool.progress(same.hash()), None, "it is in a block");
+    let loser = pool.progress(transaction(1, 0).hash());
+    assert!(matches!(loser, Some(Progress::Rejected { .. })), "{loser:?}");
+}
+
+#[test]
 fn a_transaction_waits_for_the_nonces_before_it() {
     let mut pool = pool();
     for (nonce, can_run) in [(2, false), (0, true), (3, false)] {

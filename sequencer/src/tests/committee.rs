@@ -139,10 +139,9 @@ impl Committee {
                     let view = sequencer.view();
                     assert!(
                         started.elapsed() < PATIENCE,
-                        "{hash} is not accepted by the {id}th: latest {:?}, {:?}; {}",
+                        "{hash} is not accepted by the {id}th: latest {:?}; {}",
                         view.latest(),
-                        sequencer.progress(*hash),
-                        self.counts(),
+                        self.counts(*hash),
                     );
                     tokio::time::sleep(Duration::from_millis(20)).await;
                 }
@@ -150,15 +149,18 @@ impl Committee {
         }
     }
 
-    /// How far each is.
-    fn counts(&self) -> String {
-        let of = |metrics: &Metrics| {
+    /// How far each is, and the transaction with it.
+    fn counts(&self, hash: TransactionHash) -> String {
+        let of = |(metrics, validator): (&Metrics, &Option<(Sequencer, Storage)>)| {
+            let progress = validator.as_ref().map(|(sequencer, _)| sequencer.progress(hash));
             let Metrics { round, commit_index, executed_block, missing_batches, .. } = metrics;
             let (round, commit) = (round.get(), commit_index.get());
             let (executed, missing) = (executed_block.get(), missing_batches.get());
-            format!("[round {round} commit {commit} executed {executed} missing {missing}]")
+            format!(
+                "[round {round} commit {commit} executed {executed} missing {missing} {progress:?}]"
+            )
         };
-        self.metrics.iter().map(of).collect()
+        self.metrics.iter().zip(&self.validators).map(of).collect()
     }
 
     /// Checks that all have the same blocks, up to the lowest tip.
