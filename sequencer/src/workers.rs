@@ -162,7 +162,7 @@ impl Workers {
                 }
                 Happened::Tick => self.tick_if_due(),
                 Happened::Expire => {
-                    self.ends.pool.lock().expire(self.ends.clock.now());
+                    self.expire();
                     // Whatever became ready by an outcome is picked up here at the latest.
                     self.pack_all();
                 }
@@ -217,6 +217,13 @@ impl Workers {
             // A lone validator waits for no more transactions: what there is, is sealed.
             self.tick_if_due();
         }
+    }
+
+    /// Gives up on what has waited for too long, and says how much is left.
+    fn expire(&self) {
+        let mut pool = self.ends.pool.lock();
+        pool.expire(self.ends.clock.now());
+        self.ends.metrics.pool.set(i64::try_from(pool.pending()).unwrap_or(i64::MAX));
     }
 
     fn tick_if_due(&mut self) {

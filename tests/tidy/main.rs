@@ -1,5 +1,7 @@
-//! What no compiler checks: the floors of the house, lints, links, and what must not be written.
+//! What no compiler checks: the floors of the house, lints, links, what runs in containers, and what
+//! must not be written.
 
+mod containers;
 mod floors;
 mod texts;
 

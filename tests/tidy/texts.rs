@@ -10,7 +10,8 @@ const TEXTS: [&str; 14] = [
     ".yaml", ".yml", "run",
 ];
 
-fn read(path: &Path) -> String {
+/// All that a file says.
+pub(crate) fn read(path: &Path) -> String {
     fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", shown(path)))
 }
 

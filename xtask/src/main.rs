@@ -12,6 +12,7 @@ mod clients;
 mod contracts;
 mod fuzz;
 mod mutants;
+mod net;
 mod node_js;
 mod process;
 mod sim;
@@ -55,9 +56,13 @@ Commands:
                         of fuzz/targets; a minute each unless told otherwise.
   bench [NAME]          Runs one bench of the node, or all of them, in release mode.
   bench steps           Measures what single steps of mempool and consensus cost, as one table.
+  net                   Four validators in containers, with Prometheus and a dashboard: builds the
+                        image and runs docker-compose.yml until Ctrl-C. PROTOCOL=bullshark or fcfs
+                        orders by another protocol than HotStuff.
   help                  This text.
 
-Needs a Rust toolchain. Contracts and clients also need Node.js 20 or newer with npm.
+Needs a Rust toolchain. Contracts and clients also need Node.js 20 or newer with npm, and
+net needs Docker with Compose.
 
 Environment:
   CI=true               A step that cannot run is a failure.
@@ -94,7 +99,8 @@ fn run(arguments: &[String]) -> Result<()> {
         ["fuzz", chosen @ ..] => fuzz::run(chosen),
         ["bench", "steps"] => bench::steps(),
         ["bench", name @ ..] if name.len() <= 1 => bench::node(name),
-        ["check" | "clients" | "contracts" | "mutants" | "bench", rest @ ..] => {
+        ["net"] => net::run(),
+        ["check" | "clients" | "contracts" | "mutants" | "bench" | "net", rest @ ..] => {
             bail!("cannot make sense of {:?}; see cargo xtask help", rest.join(" "))
         }
         [unknown, ..] => bail!("there is no command {unknown:?}; see cargo xtask help"),
