@@ -151,6 +151,14 @@ impl Metrics {
         );
     }
 
+    /// What an earlier run left.
+    pub(crate) fn start(&self, durable: u64, accepted: u64) {
+        let gauge = |number| i64::try_from(number).unwrap_or(i64::MAX);
+        self.executed_block.set(gauge(durable));
+        self.durable_block.set(gauge(durable));
+        self.accepted_block.set(gauge(accepted));
+    }
+
     /// A batch is stored.
     pub(crate) fn batch(&self, is_ours: bool, bytes: usize) {
         let origin = Origin { origin: if is_ours { "own" } else { "peer" } };

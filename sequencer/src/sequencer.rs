@@ -327,6 +327,7 @@ impl Parts {
             arrived: Arc::new(Notify::new()),
             permits: Arc::new(Semaphore::new(config.gateway_concurrency)),
         };
+        config.metrics.start(tip.header.number().0, end.accepted.0);
         Self {
             engine: config.engine,
             identity,

@@ -32,7 +32,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// Whoever executed a block since so many looks gets there by itself: blocks are not accepted
 /// everywhere at once.
-const LOOKS_MAX: u32 = 3;
+const LOOKS_MAX: u32 = 6;
 
 /// Whoever is further behind than this does not wait to see whether execution gets there.
 const LAG_MAX: u64 = 32;

@@ -147,7 +147,7 @@ impl Workers {
                 Happened::Wished(Wish { author, batch, holders }) => {
                     self.step(Input::Fetch { author, batch, holders });
                 }
-                Happened::StartOver => self.start_over(),
+                Happened::StartOver => self.start_over().await?,
                 Happened::Arrived => self.pack_all(),
                 Happened::Close(reply) => {
                     self.pack_all();
@@ -252,7 +252,12 @@ impl Workers {
         }
     }
 
-    fn start_over(&mut self) {
+    /// What is on its way to the disk is there first, or the new worker would not know of it.
+    async fn start_over(&mut self) -> Result<(), Ended> {
+        while !self.queue.is_empty() {
+            let left = self.queue.next().await;
+            self.carry_out(left.map_err(|error| Ended::failed("workers", &error))?).await?;
+        }
         self.worker = Worker::new(self.config.clone());
         self.wake_at = None;
         let held = self.ends.journal.held();
@@ -260,6 +265,7 @@ impl Workers {
         self.step(Input::Recovered(ours.collect()));
         self.tell_news();
         self.pack_again();
+        Ok(())
     }
 
     /// What the worker of before had and no batch holds.

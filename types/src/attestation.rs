@@ -151,7 +151,7 @@ mod tests {
         assert_eq!(good.verify(&committee(4)), Ok(()));
         let error = Err(AttestationError { validator: ValidatorId(2) });
         let other = Statement { number: 8, ..statement() };
-        let wrong = Attestation { validator: ValidatorId(1), ..good.clone() };
+        let wrong = Attestation { validator: ValidatorId(1), ..good };
         assert!(wrong.verify(&committee(4)).is_err());
         let other = Attestation { statement: other, ..good };
         assert_eq!(other.verify(&committee(4)), error);
