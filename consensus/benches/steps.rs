@@ -182,7 +182,8 @@ impl Views {
             cut.expect("a quorum voted").into_inner()
         };
         let propose = |view: u16, qc: Qc| {
-            let leader = &all[usize::from(view)];
+            // A turn is two views long.
+            let leader = &all[usize::from(view.div_ceil(2))];
             let cut = Some(cut(u64::from(view)));
             let view = View(u64::from(view));
             let block = Block { author: leader.id, view, parent: qc.block, cut };
