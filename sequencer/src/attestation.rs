@@ -44,6 +44,8 @@ const ANSWERS_MAX: u32 = 16;
 pub(crate) struct Durable {
     pub(crate) block: Arc<Block>,
     pub(crate) checkpoint: Option<Arc<Checkpoint>>,
+    /// The quorum that attested it, if it was taken over from others.
+    pub(crate) acceptance: Option<Verified<Acceptance>>,
 }
 
 /// What those who attest say to each other.
@@ -113,7 +115,8 @@ impl Attesting {
         let accepted = self.accepted.borrow().0;
         let mut tally = Tally::new(Arc::clone(&self.identity.committee), accepted);
         for block in unaccepted {
-            self.attest(&mut tally, Durable { block, checkpoint: None }).await?;
+            let durable = Durable { block, checkpoint: None, acceptance: None };
+            self.attest(&mut tally, durable).await?;
         }
         let mut repeat = tokio::time::interval(REPEAT_EVERY);
         let mut answers = vec![0; self.identity.committee.len()];
@@ -144,11 +147,14 @@ impl Attesting {
     }
 
     async fn attest(&mut self, tally: &mut Tally, durable: Durable) -> Result<(), Ended> {
-        let Durable { block, checkpoint } = durable;
+        let Durable { block, checkpoint, acceptance } = durable;
         let statement = statement(&block, self.identity.committee.epoch());
         self.recent.insert(statement.number, checkpoint);
-        let ours = self.say(statement);
-        let outputs = tally.stored(ours);
+        let outputs = match acceptance {
+            // Others executed it, so it is not for us to attest.
+            Some(acceptance) => tally.taken_over(statement, acceptance),
+            None => tally.stored(self.say(statement)),
+        };
         self.carry_out(outputs).await
     }
 

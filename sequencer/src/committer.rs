@@ -9,7 +9,7 @@ use std::{sync::Arc, time::Instant};
 
 use kraken_execution::{Chain, Changes, genesis::GenesisState};
 use kraken_storage::{Class, ExecutedTransaction, Header, Storage, trie};
-use kraken_types::{Cursor, Digest};
+use kraken_types::{Acceptance, Cursor, Digest, Verified};
 use starknet_api::{
     block::{BlockInfo, BlockNumber},
     core::ClassHash,
@@ -46,6 +46,8 @@ pub(crate) struct Executed {
     pub(crate) executed_up_to: Cursor,
     /// The state of the order before the commit of that place.
     pub(crate) before: Before,
+    /// The quorum that attested it, if it was taken over from others.
+    pub(crate) acceptance: Option<Verified<Acceptance>>,
 }
 
 impl Executed {
@@ -106,7 +108,7 @@ impl Committer {
     }
 
     async fn commit(&mut self, executed: Executed) -> Result<Durable, StartError> {
-        let before = executed.before.clone();
+        let (before, acceptance) = (executed.before.clone(), executed.acceptance.clone());
         let started = Instant::now();
         let (block, tries) = seal::seal(&self.storage, Some(&self.parent), executed).await?;
         let sealed = started.elapsed();
@@ -128,7 +130,7 @@ impl Committer {
             "new block"
         );
         self.parent = block.header.clone();
-        Ok(Durable { block, checkpoint: before.checkpoint })
+        Ok(Durable { block, checkpoint: before.checkpoint, acceptance })
     }
 }
 
@@ -152,6 +154,7 @@ pub async fn seal_genesis(
         l2_gas_used: 0,
         executed_up_to: Cursor::default(),
         before: Before { digest: Digest::default(), checkpoint: None },
+        acceptance: None,
     };
     let (block, tries) = seal::seal(storage, None, executed).await?;
     let storage = storage.clone();

@@ -16,7 +16,7 @@ use kraken_execution::Chain;
 use kraken_network::{Network, RequestError};
 use kraken_ordering::Checkpoint;
 use kraken_storage::Block;
-use kraken_types::{Acceptance, Committee, ValidatorId, Verify, codec};
+use kraken_types::{Acceptance, Committee, ValidatorId, Verified, Verify, codec};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
@@ -53,6 +53,9 @@ pub(crate) struct Syncing {
     /// To the ordering part; `None` for whoever only follows.
     pub(crate) ordering: Option<mpsc::Sender<ordering::Request>>,
 }
+
+/// A block, and the quorum that attested it.
+type Attested = (Block, Verified<Acceptance>);
 
 /// Why somebody was of no help.
 #[derive(Debug, thiserror::Error)]
@@ -129,17 +132,16 @@ impl Syncing {
         self.go_on_behind(peer, &newest).await
     }
 
-    async fn newest(&self, peer: ValidatorId) -> Result<Option<Acceptance>, Unhelpful> {
+    async fn newest(&self, peer: ValidatorId) -> Result<Option<Verified<Acceptance>>, Unhelpful> {
         let answer = self.ask(peer, Ask::Newest).await?;
         let newest: Option<Acceptance> = codec::decode(&answer, ANSWER_BYTES_MAX)?;
         newest.map(|newest| self.verify(newest)).transpose()
     }
 
-    fn verify(&self, acceptance: Acceptance) -> Result<Acceptance, Unhelpful> {
+    fn verify(&self, acceptance: Acceptance) -> Result<Verified<Acceptance>, Unhelpful> {
         let number = acceptance.statement.number;
         let verified = acceptance.verified(&self.committee);
-        let verified = verified.map_err(|source| Unhelpful::Proof { number, source })?;
-        Ok(verified.into_inner())
+        verified.map_err(|source| Unhelpful::Proof { number, source })
     }
 
     async fn take_over(
@@ -163,7 +165,7 @@ impl Syncing {
         Ok(Ok(()))
     }
 
-    async fn block(&self, peer: ValidatorId, number: u64) -> Result<Block, Unhelpful> {
+    async fn block(&self, peer: ValidatorId, number: u64) -> Result<Attested, Unhelpful> {
         let answer = self.ask(peer, Ask::Block(number)).await?;
         let answer: Option<message::AttestedBlock> = codec::decode(&answer, ANSWER_BYTES_MAX)?;
         let answer = answer.ok_or(Unhelpful::NoBlock { number })?;
@@ -171,13 +173,14 @@ impl Syncing {
         if acceptance.statement.number != number {
             return Err(Unhelpful::NoBlock { number });
         }
-        Ok(check::check(&self.chain, acceptance.statement, answer.block).await?)
+        let block = check::check(&self.chain, acceptance.statement, answer.block).await?;
+        Ok((block, acceptance))
     }
 
     /// `false` if the builder has no use for it.
-    async fn hand_over(&self, block: Block) -> Result<bool, Ended> {
+    async fn hand_over(&self, (block, acceptance): Attested) -> Result<bool, Ended> {
         let (done, told) = oneshot::channel();
-        let sent = self.adopt.send(Adopt { block, done }).await;
+        let sent = self.adopt.send(Adopt { block, acceptance, done }).await;
         sent.map_err(|_| Ended::gone("sync", "builder"))?;
         told.await.map_err(|_| Ended::gone("sync", "builder"))
     }

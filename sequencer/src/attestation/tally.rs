@@ -97,6 +97,19 @@ impl Tally {
         outputs
     }
 
+    /// A block that a quorum attested is durable here, though we did not execute it.
+    pub(super) fn taken_over(
+        &mut self,
+        statement: Statement,
+        proof: Verified<Acceptance>,
+    ) -> Vec<Output> {
+        if self.is_accepted(statement.number) {
+            return Vec::new();
+        }
+        self.ours.insert(statement.number, statement);
+        self.accepted(proof)
+    }
+
     /// A validator says something.
     pub(super) fn attested(&mut self, attestation: Verified<Attestation>) -> Vec<Output> {
         let Attestation { validator, statement, signature } = Attestation::clone(&attestation);

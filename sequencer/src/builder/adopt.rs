@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use kraken_execution::Changes;
 use kraken_storage::{Block, ExecutedTransaction};
-use kraken_types::Timestamp;
+use kraken_types::{Acceptance, Timestamp, Verified};
 use tokio::sync::oneshot;
 
 use super::{Before, Builder, Work};
@@ -15,6 +15,7 @@ use crate::{committer::Executed, supervisor::Ended};
 #[derive(Debug)]
 pub(crate) struct Adopt {
     pub(crate) block: Block,
+    pub(crate) acceptance: Verified<Acceptance>,
     /// Told what became of it: `false` if it does not follow on what is executed here.
     pub(crate) done: oneshot::Sender<bool>,
 }
@@ -31,7 +32,7 @@ impl Builder {
     /// Takes over a block, if it is the next one. What the open block has executed is the beginning
     /// of it: blocks begin and end at the same places everywhere.
     pub(super) fn adopt(&mut self, work: &mut Work, adopt: Adopt) -> Result<(), Ended> {
-        let Adopt { block, done } = adopt;
+        let Adopt { block, acceptance, done } = adopt;
         let is_next = block.header.number() == self.parent.number.unchecked_next();
         if is_next {
             work.open = None;
@@ -43,7 +44,7 @@ impl Builder {
             let before = work.checkpoints.entry(place.commit).or_insert(before).clone();
             self.from = place;
             let transactions = block.transactions.clone();
-            self.hand_over(executed(block, before))?;
+            self.hand_over(executed(block, before, acceptance))?;
             self.tell_pool(&transactions);
             self.metrics.synced_blocks.inc();
             if self.rules.empty_blocks {
@@ -66,7 +67,7 @@ impl Builder {
     }
 }
 
-fn executed(block: Block, before: Before) -> Executed {
+fn executed(block: Block, before: Before, acceptance: Verified<Acceptance>) -> Executed {
     let changes = Changes::new(&block.state_diff, &block.classes);
     Executed {
         info: block.header.info,
@@ -77,5 +78,6 @@ fn executed(block: Block, before: Before) -> Executed {
         l2_gas_used: block.header.l2_gas_used,
         executed_up_to: block.executed_up_to,
         before,
+        acceptance: Some(acceptance),
     }
 }

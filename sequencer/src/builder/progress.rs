@@ -168,6 +168,7 @@ impl OpenBlock {
             l2_gas_used: self.l2_gas_used,
             executed_up_to,
             before,
+            acceptance: None,
         })
     }
 }
