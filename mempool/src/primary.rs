@@ -73,7 +73,7 @@ use self::{
     waiting::Waiting,
 };
 
-/// Headers and certificates may be so many rounds above the highest accepted one.
+/// Headers and certificates may be so many rounds above the highest accepted one, or the horizon.
 const AHEAD_MAX: u64 = 50;
 
 /// One validator's part in the DAG.
@@ -343,7 +343,7 @@ impl Primary {
     fn is_news(&self, certificate: &Certificate) -> bool {
         let (round, author) = (certificate.header().round, certificate.header().author);
         self.dag.horizon() < round
-            && round <= self.dag.top().ahead(AHEAD_MAX)
+            && round <= self.dag.known().ahead(AHEAD_MAX)
             && self.dag.at(round, author).is_none()
             && !self.waiting.has(round, author)
     }

@@ -4,7 +4,6 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    env,
     sync::{
         Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -21,6 +20,8 @@ use kraken_tests::{
 use rand::{Rng, SeedableRng, rngs::StdRng, seq::SliceRandom};
 use serde_json::{Value, json};
 use starknet_types_core::felt::Felt;
+
+use crate::setting;
 
 /// Accounts that send at the same time.
 const SENDERS: u16 = 6;
@@ -44,10 +45,6 @@ fn crashes_lose_nothing_that_was_seen_in_blocks_by_time() {
 #[test]
 fn crashes_lose_nothing_that_was_seen_in_blocks_by_transaction() {
     crash_and_check("transaction", setting("KRAKEN_CRASHES", 5).div_ceil(2));
-}
-
-fn setting(name: &str, default: u64) -> u64 {
-    env::var(name).map_or(default, |text| text.parse().expect("a number"))
 }
 
 #[expect(clippy::print_stderr, reason = "the seed is needed to see a failure again")]

@@ -1,6 +1,16 @@
-//! A whole node, from outside: the real binary, a real folder, real sockets.
+//! A whole node, or a committee of them, from outside: the real binary, real folders, real sockets.
 
 mod block_generation;
+mod chaos;
 mod crash;
 mod errors;
+mod intruders;
 mod restart;
+mod weather;
+
+use std::env;
+
+/// A number that the environment may set.
+fn setting(name: &str, default: u64) -> u64 {
+    env::var(name).map_or(default, |text| text.parse().expect("a number"))
+}

@@ -62,7 +62,15 @@ impl Client {
     /// # Panics
     /// If the system has no sockets to give.
     pub fn new(url: &str) -> Self {
-        let http = reqwest::Client::builder().timeout(ANSWER_WITHIN).no_proxy().build();
+        Self::within(url, ANSWER_WITHIN)
+    }
+
+    /// The same for a node that may be frozen: waits for an answer no longer than this.
+    ///
+    /// # Panics
+    /// As [`Client::new`].
+    pub fn within(url: &str, time: Duration) -> Self {
+        let http = reqwest::Client::builder().timeout(time).no_proxy().build();
         let http = http.expect("a client without certificates");
         Self { http, url: url.to_owned(), documents: None }
     }
@@ -255,12 +263,15 @@ fn check(documents: &Documents, method: &str, result: &Result<Value, CallError>)
     }
 }
 
-/// All clients share the threads that wait for sockets.
 fn block_on<T>(work: impl Future<Output = T>) -> T {
+    runtime().block_on(work)
+}
+
+/// All clients share the thread that waits for sockets, with whatever else waits for them.
+pub(crate) fn runtime() -> &'static Runtime {
     static RUNTIME: OnceLock<Runtime> = OnceLock::new();
-    let runtime = RUNTIME.get_or_init(|| {
+    RUNTIME.get_or_init(|| {
         let threads = runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
         threads.expect("the system has a thread to give")
-    });
-    runtime.block_on(work)
+    })
 }

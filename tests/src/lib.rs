@@ -1,6 +1,7 @@
 //! The kit of the tests that look at a whole node: from outside, or with their own arithmetic.
 //!
 //! - [`Node`] runs the real binary in a process of its own, and kills it.
+//! - [`Committee`] runs four of them as validators; [`Load`] sends to them all the time.
 //! - [`Client`] speaks JSON-RPC and can hold every answer against the official documents.
 //! - [`Wallet`] signs for the accounts of block 0, [`Ledger`] is a contract for them to use.
 //! - [`Verifier`] recomputes all hashes of a chain from what JSON-RPC serves, sharing no code with
@@ -9,13 +10,17 @@
 //! Nothing here is part of a validator, and everything panics rather than goes on with a doubt.
 
 pub mod client;
+pub mod committee;
 pub mod ledger;
+pub mod load;
 pub mod node;
 pub mod verify;
 pub mod wallet;
 
 pub use client::{CallError, Client};
+pub use committee::Committee;
 pub use ledger::Ledger;
+pub use load::Load;
 pub use node::Node;
 pub use verify::Verifier;
 pub use wallet::Wallet;

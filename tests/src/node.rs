@@ -16,7 +16,7 @@ use tempfile::TempDir;
 use crate::Client;
 
 /// How long a node may take to serve: the first one in a build folder compiles classes.
-const START_WITHIN: Duration = Duration::from_secs(180);
+pub(crate) const START_WITHIN: Duration = Duration::from_secs(180);
 
 /// How long a node may take to end in order.
 const END_WITHIN: Duration = Duration::from_secs(60);
@@ -161,14 +161,10 @@ impl Node {
         }
     }
 
-    #[expect(clippy::print_stderr, reason = "for the one who reads why a test failed")]
     fn show_logs(&self) {
         for start in 1..=self.starts {
             let path = self.folder.path().join(format!("start-{start}.log"));
-            let text = fs::read_to_string(path).unwrap_or_default();
-            let lines: Vec<_> = text.lines().collect();
-            let tail = &lines[lines.len().saturating_sub(TAIL_LINES)..];
-            eprintln!("--- start {start} of the node, last lines\n{}", tail.join("\n"));
+            show_log(&format!("start {start} of the node"), &path);
         }
     }
 }
@@ -184,6 +180,15 @@ impl Drop for Node {
             self.show_logs();
         }
     }
+}
+
+/// Shows the end of a log.
+#[expect(clippy::print_stderr, reason = "for the one who reads why a test failed")]
+pub(crate) fn show_log(whose: &str, path: &Path) {
+    let text = fs::read_to_string(path).unwrap_or_default();
+    let lines: Vec<_> = text.lines().collect();
+    let tail = &lines[lines.len().saturating_sub(TAIL_LINES)..];
+    eprintln!("--- {whose}, last lines\n{}", tail.join("\n"));
 }
 
 /// The binary under test: `KRAKEN_BIN`, or the one that was built beside this test.
@@ -231,6 +236,6 @@ fn profile_folder() -> PathBuf {
 }
 
 /// `target`.
-fn build_folder() -> PathBuf {
+pub(crate) fn build_folder() -> PathBuf {
     profile_folder().parent().expect("a profile has a folder in the build folder").to_owned()
 }

@@ -7,6 +7,7 @@
 )]
 
 mod bench;
+mod chaos;
 mod check;
 mod clients;
 mod contracts;
@@ -43,6 +44,11 @@ Commands:
                         a block every half second, and a committee of four for each protocol, where
                         each call goes to another validator. Brings its npm packages itself.
                         --release tests the release build instead of the development build.
+  chaos [--minutes N] [--protocol hotstuff|bullshark|fcfs] [--seed N]
+                        Ten minutes of transfers through four validators, of whom one is killed
+                        every ten seconds, one frozen for thirty, and one loses its disk; then
+                        looks for forks and for anything lost, and prints a table. The tests run
+                        a minute of it.
   contracts [--check]   Compiles contracts/src/*.cairo to contracts/compiled. --check compares
                         with what is committed instead of writing it.
   mutants [NAME]        Breaks the rules of simulation/mutants.toml one at a time, in a copy, and
@@ -91,6 +97,7 @@ fn run(arguments: &[String]) -> Result<()> {
         ["test", chosen @ ..] => tests::run(chosen),
         ["clients"] => clients::run(Profile::Development),
         ["clients", "--release"] => clients::run(Profile::Release),
+        ["chaos", arguments @ ..] => chaos::run(arguments),
         ["contracts"] => contracts::write(),
         ["contracts", "--check"] => contracts::check(),
         ["sim", arguments @ ..] => sim::run(arguments),

@@ -85,9 +85,16 @@ impl Dag {
         self.reached.iter().copied().max().unwrap_or_default()
     }
 
-    /// The highest accepted round of each validator.
-    pub(super) fn reached(&self) -> &[Round] {
-        &self.reached
+    /// The highest round that we know, be it only by what was ordered: behind a checkpoint of others
+    /// everything below the horizon is done, and nothing above it is here yet.
+    pub(super) fn known(&self) -> Round {
+        self.top().max(self.horizon)
+    }
+
+    /// Of each validator the round above which its certificates are news: the highest accepted one,
+    /// or the horizon.
+    pub(super) fn reached(&self) -> Vec<Round> {
+        self.reached.iter().map(|round| self.horizon.max(*round)).collect()
     }
 
     /// Whether something accepted waits to be ordered.

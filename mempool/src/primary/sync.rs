@@ -237,7 +237,7 @@ impl Primary {
     pub(super) fn ask(&mut self, now: Timestamp) {
         self.outputs.extend(self.sync.ask(now));
         if let Some(to) = self.sync.confess(now) {
-            let message = Message::Behind(self.dag.reached().to_vec());
+            let message = Message::Behind(self.dag.reached());
             self.outputs.push(Output::Send { to, message });
         }
     }

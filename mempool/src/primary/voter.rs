@@ -11,7 +11,7 @@ use super::{AHEAD_MAX, Message, Output, Primary, Record, dag::Parents};
 
 /// Which headers we voted for, and which wait for what they refer to.
 ///
-/// Bounds: a vote for each author and round from the horizon to `AHEAD_MAX` above the highest
+/// Bounds: a vote for each author and round from the horizon to `AHEAD_MAX` above it or the highest
 /// accepted round; and one waiting header for each author, the newest, because its author gave up
 /// those before. Of two for one round the first stays: an author that makes two only harms itself.
 #[derive(Debug, Default)]
@@ -108,7 +108,7 @@ impl Primary {
         if header.author != from || round <= self.dag.horizon() {
             return;
         }
-        if self.dag.top().ahead(AHEAD_MAX) < round {
+        if self.dag.known().ahead(AHEAD_MAX) < round {
             self.sync.lags_behind(from);
             return;
         }

@@ -7,7 +7,7 @@ use kraken_types::{Certificate, HeaderDigest, Round, ValidatorId, Verified};
 /// Checked certificates that wait for their parents (rule P5).
 ///
 /// Bound: one for each author and round, and the rounds reach from the horizon to `AHEAD_MAX` above
-/// the highest accepted one; what is there first stays. Each is vouched for by a quorum, so no
+/// it or the highest accepted one; what is there first stays. Each is vouched for by a quorum, so no
 /// minority can fill it.
 #[derive(Debug, Default)]
 pub(super) struct Waiting {

@@ -6,8 +6,8 @@ use kraken_types::{
 };
 
 use super::{
-    super::{Message, Output},
-    one::{One, SIZE, sent},
+    super::{Message, Output, Record},
+    one::{One, SIZE, certified, sent, votes_for},
 };
 
 fn is_behind(message: &Message) -> bool {
@@ -124,6 +124,25 @@ fn an_answer_that_helps_is_followed_by_the_next_question() {
     let _ = one.wait(100);
     let outputs = one.hear(3, Message::Certificates(known));
     assert!(!sent(&outputs, 3).iter().any(is_behind), "it did not help");
+}
+
+/// Nothing is accepted yet, and the rounds of the others are far above the first.
+#[test]
+fn who_goes_on_from_a_checkpoint_asks_for_what_is_above_the_horizon() {
+    let pruned = Record::Pruned { horizon: Round(1_000), forgotten: Round(999) };
+    let mut one = One::recovered(vec![pruned]);
+    let _ = one.wait(100);
+    let parents: Vec<_> = (1..4).map(|author| header(author, 1_000).digest()).collect();
+    let low = [1, 2, 3].map(|author| certify(child(author, 1_001, &parents), SIZE));
+    let digests = low.clone().map(|low| low.digest());
+    assert!(votes_for(&one.ask(&child(1, 1_002, &digests)), 1).is_empty());
+
+    let answer = low.map(|low| low.into_inner()).to_vec();
+    let outputs = one.hear(3, Message::Certificates(answer));
+    assert_eq!(certified(&outputs), digests);
+    assert_eq!(votes_for(&outputs, 1).len(), 1, "the header has waited for its parents");
+    let behind = Message::Behind([1_000, 1_001, 1_001, 1_001].map(Round).to_vec());
+    assert!(sent(&outputs, 3).contains(&behind), "what others keep below the horizon is no news");
 }
 
 #[test]

@@ -1,0 +1,139 @@
+//! A committee of real processes on this machine, to be killed, frozen, wiped and cut apart.
+
+mod agreement;
+mod files;
+mod impostor;
+mod ports;
+mod proxy;
+mod validator;
+
+use std::{fs::File, net::SocketAddr, path::Path, time::Duration};
+
+use tempfile::TempDir;
+
+pub use self::{
+    agreement::{Agreed, agree, same_tip},
+    impostor::Impostor,
+    proxy::{Proxies, Weather},
+    validator::{Door, Validator},
+};
+use self::{files::Files, ports::Ports};
+use crate::{Client, node};
+
+/// Validators of a committee: the fewest that bear one that fails.
+pub const VALIDATORS: usize = 4;
+
+/// How long anything may take that a committee does by itself on a busy machine.
+pub const WITHIN: Duration = Duration::from_secs(90);
+
+/// Four processes `kraken run`, with a folder that is gone afterwards.
+///
+/// One committee runs at a time, whoever asks: each keeps a small machine busy by itself. Dropping it
+/// kills its processes. When the test panics, the ends of their logs are shown first.
+#[derive(Debug)]
+pub struct Committee {
+    // In the order in which they are dropped: processes before what they stand on.
+    validators: Vec<Validator>,
+    proxies: Option<Proxies>,
+    folder: TempDir,
+    _turn: File,
+}
+
+impl Committee {
+    /// Starts four validators that reach each other directly, and waits until they serve.
+    ///
+    /// # Panics
+    /// If they do not, or not in time.
+    pub fn start(protocol: &str) -> Self {
+        Self::make(protocol, |_| None)
+    }
+
+    /// The same with a proxy on every way from one validator to another.
+    ///
+    /// # Panics
+    /// As [`Committee::start`].
+    pub fn start_with_proxies(protocol: &str) -> Self {
+        Self::make(protocol, |ports| Some(Proxies::start(ports)))
+    }
+
+    fn make(protocol: &str, proxies: impl Fn(&[Ports]) -> Option<Proxies>) -> Self {
+        let turn = turn();
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let files = Files::make(folder.path(), protocol);
+        let ports = ports::free();
+        let proxies = proxies(&ports);
+        let mut validators = Vec::new();
+        for (id, own) in ports.iter().enumerate() {
+            let peers = places(id, &ports, proxies.as_ref());
+            let home = files.write_settings(id, own, &peers);
+            let mut validator = Validator::new(id, home, own);
+            validator.launch();
+            validators.push(validator);
+        }
+        let mut committee = Self { validators, proxies, folder, _turn: turn };
+        for validator in &mut committee.validators {
+            validator.wait_until_served();
+        }
+        committee
+    }
+
+    /// The validators, by id.
+    pub fn validators(&self) -> &[Validator] {
+        &self.validators
+    }
+
+    /// One of them.
+    pub fn validator(&mut self, id: usize) -> &mut Validator {
+        &mut self.validators[id]
+    }
+
+    /// A client of each, by id.
+    pub fn clients(&self) -> Vec<Client> {
+        self.validators.iter().map(Validator::client).collect()
+    }
+
+    /// A way in to each, by id, that tells whether its validator runs.
+    pub fn doors(&self) -> Vec<Door> {
+        self.validators.iter().map(Validator::door).collect()
+    }
+
+    /// What lies between the validators.
+    ///
+    /// # Panics
+    /// If it was started without.
+    pub fn proxies(&self) -> &Proxies {
+        self.proxies.as_ref().expect("the committee was started with proxies")
+    }
+
+    /// Where `genesis.toml` is, and a folder `validator-N` for each.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The number of the newest block that any of these validators has.
+    ///
+    /// # Panics
+    /// If one of them does not say.
+    pub fn tip(&self, ids: &[usize]) -> u64 {
+        let tips = ids.iter().map(|&id| self.validators[id].client().block_number());
+        tips.max().expect("somebody is asked")
+    }
+}
+
+/// Where the validator `own` finds everybody: itself and those without a proxy at their ports.
+fn places(own: usize, ports: &[Ports], proxies: Option<&Proxies>) -> Vec<[SocketAddr; 3]> {
+    let place = |(id, ports): (usize, &Ports)| match proxies {
+        Some(proxies) if id != own => proxies.places(own, id),
+        Some(_) | None => ports.network(),
+    };
+    ports.iter().enumerate().map(place).collect()
+}
+
+/// Held by whoever runs a committee; the system takes it back when a process ends.
+fn turn() -> File {
+    let folder = node::build_folder().join("tmp");
+    std::fs::create_dir_all(&folder).expect("the build folder is ours");
+    let file = File::create(folder.join("committee.lock")).expect("the build folder is ours");
+    file.lock().expect("the file system has locks");
+    file
+}
