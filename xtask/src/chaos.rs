@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::process::{self, Profile};
+use crate::process;
 
 /// The test, which is part of all tests in its short form.
 const TEST: &str = "chaos::a_committee_loses_nothing_to_kills_a_freeze_and_a_wiped_disk";
@@ -16,10 +16,12 @@ const MINUTES: &str = "10";
 /// If an argument makes no sense, or the committee lost something.
 pub(crate) fn run(arguments: &[&str]) -> Result<()> {
     let settings = settings(arguments)?;
-    let program = process::build("kraken", Profile::Development)?;
+    // Together they have the features of all tests, so that nothing is compiled once more. The test
+    // finds the binary beside itself.
+    let build = ["build", "--workspace", "--bin", "kraken", "--test", "e2e"];
+    process::run(&mut process::cargo(build))?;
     let test = ["test", "--workspace", "--test", "e2e", "--", "--exact", TEST, "--nocapture"];
-    let mut command = process::cargo(test);
-    process::run(command.env("KRAKEN_BIN", program).envs(settings))
+    process::run(process::cargo(test).envs(settings))
 }
 
 /// What the arguments say, as the test reads it from its environment.
