@@ -107,7 +107,9 @@ fn throw(port: SocketAddr, bytes: &[u8]) -> Option<TcpStream> {
         stream.shutdown(Shutdown::Write).ok()?;
         // Whatever it answers, a little of it is enough.
         let mut answer = [0; 64];
-        stream.read(&mut answer).ok()?;
+        if stream.read(&mut answer).ok()? == 0 {
+            return None;
+        }
     }
     Some(stream)
 }
