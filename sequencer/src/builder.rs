@@ -198,6 +198,8 @@ impl Builder {
         };
         let commit = &ordered.commit;
         if commit.index < work.next {
+            // A block of others holds it.
+            self.metrics.missing_batches.set(0);
             return Ok(true);
         }
         let payload = if commit.index == work.next {

@@ -45,9 +45,11 @@ pub(crate) fn cargo<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Command
 /// Builds one of our programs and says where it is.
 pub(crate) fn build(program: &str, profile: Profile) -> Result<PathBuf> {
     let (arguments, folder) = match profile {
-        // The whole workspace decides about the features of shared dependencies, as it does for
-        // the tests; a build of one package alone would compile many of them once more.
-        Profile::Development => (vec!["build", "--workspace", "--bin", program], "debug"),
+        // The whole workspace with its tests decides about the features of shared dependencies, as
+        // it does when the tests are built; any other choice would compile many of them once more.
+        Profile::Development => {
+            (vec!["build", "--workspace", "--bin", program, "--test", "e2e"], "debug")
+        }
         Profile::Release => (vec!["build", "--release", "--bin", program], "release"),
     };
     run(&mut cargo(arguments))?;
