@@ -1,7 +1,7 @@
 //! Blocks that others executed, where executing the order ourselves does not help: we were away, and
 //! its batches are not to be had any more.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use kraken_execution::Changes;
 use kraken_storage::{Block, ExecutedTransaction};
@@ -48,7 +48,8 @@ impl Builder {
             self.tell_pool(&transactions);
             self.metrics.synced_blocks.inc();
             if self.rules.empty_blocks {
-                self.wanted.send_replace(Some(Timestamp::ZERO));
+                let seconds = Timestamp::from_seconds(self.parent.timestamp);
+                self.wanted.send_replace(Some(seconds + Duration::from_millis(1)));
             }
         }
         // The one who offered it may have gone.

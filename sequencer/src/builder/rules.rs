@@ -13,7 +13,7 @@
 //! 3. A transaction opens a block, or joins the open one; a block ends with the transaction that
 //!    fills it.
 //! 4. The end of a commit that asks for it ends the block, empty or not.
-//! 5. Where empty blocks are wanted, there is always an open block once something was ordered.
+//! 5. Where empty blocks are wanted, any item opens a block.
 //!
 //! Source: `docs/protocol.md`, section on blocks.
 
