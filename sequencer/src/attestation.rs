@@ -11,7 +11,7 @@ use std::{sync::Arc, time::Duration};
 use borsh::{BorshDeserialize, BorshSerialize};
 use bytes::Bytes;
 use kraken_ordering::Checkpoint;
-use kraken_storage::{Block, Storage};
+use kraken_storage::{Block, Error, Storage};
 use kraken_types::{
     Acceptance, Attestation, Epoch, Identity, Statement, ValidatorId, Verified, Verify,
     codec::{self, DecodeError},
@@ -27,7 +27,7 @@ use crate::{
     committer::blocking,
     journal::Journal,
     lanes::{Inbox, Lane},
-    metrics::Metrics,
+    metrics::{Metrics, gauge},
     pool::SharedPool,
     recent::Recent,
     supervisor::Ended,
@@ -75,6 +75,16 @@ pub(crate) fn statement(block: &Block, epoch: Epoch) -> Statement {
         executed_up_to: block.executed_up_to,
         checkpoint: block.checkpoint,
     }
+}
+
+/// The quorum that attested a block, if it is here. What cannot be read is as good as lost; others
+/// have it too.
+///
+/// # Errors
+/// If storage fails.
+pub(crate) fn proof(storage: &Storage, number: BlockNumber) -> Result<Option<Acceptance>, Error> {
+    let bytes = storage.acceptance(number)?;
+    Ok(bytes.and_then(|bytes| codec::decode(&bytes, Acceptance::BYTES_MAX).ok()))
 }
 
 /// The task that attests.
@@ -220,10 +230,8 @@ impl Attesting {
     /// Somebody does not know that a block is accepted.
     async fn answer(&self, to: ValidatorId, number: u64) -> Result<(), Ended> {
         let storage = self.storage.clone();
-        let proof = blocking(move || storage.acceptance(BlockNumber(number))).await;
-        let proof = proof.map_err(|error| Ended::failed("attestation", &error))?;
-        let proof = proof.and_then(|bytes| codec::decode(&bytes, Acceptance::BYTES_MAX).ok());
-        if let Some(acceptance) = proof {
+        let proof = blocking(move || proof(&storage, BlockNumber(number))).await;
+        if let Some(acceptance) = proof.map_err(|error| Ended::failed("attestation", &error))? {
             self.lane.send(to, &Message::Accepted(acceptance));
         }
         Ok(())
@@ -265,7 +273,7 @@ impl Attesting {
             let hashes = block.transactions.iter().map(|executed| executed.hash);
             self.pool.lock().accepted(hashes);
         }
-        self.metrics.accepted_block.set(i64::try_from(number.0).unwrap_or(i64::MAX));
+        self.metrics.accepted_block.set(gauge(number.0));
         self.accepted.send_replace(number);
         Ok(())
     }

@@ -37,8 +37,14 @@ use self::{
     rules::{Decision, Rules},
 };
 use crate::{
-    UnsealedBlock, board::Board, clock::Clock, committer::Executed, metrics::Metrics,
-    ordering::Ordered, pool::SharedPool, supervisor::Ended,
+    UnsealedBlock,
+    board::Board,
+    clock::Clock,
+    committer::Executed,
+    metrics::{Metrics, gauge},
+    ordering::Ordered,
+    pool::SharedPool,
+    supervisor::Ended,
 };
 
 /// How many steps of the order may wait here before no further commit is taken.
@@ -391,7 +397,7 @@ impl Builder {
         self.parent = Parent::of_info(&executed.info, executed.l2_gas_used);
         self.wanted.send_replace(None);
         let next = next_info(&self.chain, self.parent, Timestamp::ZERO);
-        self.metrics.executed_block.set(i64::try_from(self.parent.number.0).unwrap_or(i64::MAX));
+        self.metrics.executed_block.set(gauge(self.parent.number.0));
         self.board.executed(executed.unsealed(), next);
         let sent = self.executed.blocking_send(executed);
         sent.map_err(|_| Ended::gone("builder", "committer"))

@@ -19,8 +19,12 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    StartError, UnsealedBlock, attestation::Durable, board::Board, builder::Before,
-    metrics::Metrics, supervisor::Ended,
+    StartError, UnsealedBlock,
+    attestation::Durable,
+    board::Board,
+    builder::Before,
+    metrics::{Metrics, gauge},
+    supervisor::Ended,
 };
 
 /// How many executed blocks may wait to become durable; with the one in hand this stays below the
@@ -118,7 +122,7 @@ impl Committer {
 
         let number = block.header.number();
         self.board.durable(number);
-        self.metrics.durable_block.set(i64::try_from(number.0).unwrap_or(i64::MAX));
+        self.metrics.durable_block.set(gauge(number.0));
         self.metrics.seal_seconds.observe(sealed.as_secs_f64());
         self.metrics.write_seconds.observe((started.elapsed() - sealed).as_secs_f64());
         tracing::info!(

@@ -77,3 +77,14 @@ pub enum StartError {
     #[error("cannot start a thread")]
     Thread(#[source] std::io::Error),
 }
+
+/// An error with all its causes, in one line.
+pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(next) = cause {
+        text = format!("{text}: {next}");
+        cause = next.source();
+    }
+    text
+}

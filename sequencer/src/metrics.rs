@@ -153,7 +153,6 @@ impl Metrics {
 
     /// What an earlier run left.
     pub(crate) fn start(&self, durable: u64, accepted: u64) {
-        let gauge = |number| i64::try_from(number).unwrap_or(i64::MAX);
         self.executed_block.set(gauge(durable));
         self.durable_block.set(gauge(durable));
         self.accepted_block.set(gauge(accepted));
@@ -175,4 +174,9 @@ impl Metrics {
     pub(crate) fn executed(&self, outcome: &'static str) {
         self.transactions.get_or_create(&Outcome { outcome }).inc();
     }
+}
+
+/// A number as gauges want it.
+pub(crate) fn gauge(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
 }

@@ -20,7 +20,7 @@ use crate::{
     journal::Journal,
     lanes::{Inbox, Lane},
     machines,
-    metrics::Metrics,
+    metrics::{Metrics, gauge},
     queue::{Left, Queue},
     recovery::{self, Recovered},
     supervisor::Ended,
@@ -363,8 +363,4 @@ impl Ordering {
         self.ends.starts_over.send_replace(());
         Ok(())
     }
-}
-
-fn gauge(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
 }

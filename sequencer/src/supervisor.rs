@@ -9,7 +9,7 @@ use futures::FutureExt;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::StartError;
+use crate::{StartError, error::with_causes};
 
 /// Why a task ended early.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -22,13 +22,7 @@ pub(crate) struct Ended {
 impl Ended {
     /// Something below failed; the reason names all its causes.
     pub(crate) fn failed(task: &'static str, error: &dyn std::error::Error) -> Self {
-        let mut reason = error.to_string();
-        let mut cause = error.source();
-        while let Some(next) = cause {
-            reason = format!("{reason}: {next}");
-            cause = next.source();
-        }
-        Self { task, reason }
+        Self { task, reason: with_causes(error) }
     }
 
     /// The task it talks to is gone; that one says why.

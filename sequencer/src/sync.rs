@@ -20,7 +20,9 @@ use kraken_types::{Acceptance, Committee, ValidatorId, Verified, Verify, codec};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use crate::{board::Board, builder::Adopt, clock::Clock, ordering, supervisor::Ended};
+use crate::{
+    board::Board, builder::Adopt, clock::Clock, error::with_causes, ordering, supervisor::Ended,
+};
 
 pub(crate) use self::{
     message::{ANSWER_BYTES_MAX, ASK_BYTES_MAX, Ask},
@@ -96,7 +98,7 @@ impl Syncing {
                 done = self.look(peer, lag_min) => done?,
             };
             if let Err(error) = done {
-                tracing::debug!(%peer, error = %Chained(&error), "no help in catching up");
+                tracing::debug!(%peer, error = %with_causes(&error), "no help in catching up");
             }
         }
     }
@@ -220,20 +222,5 @@ impl Syncing {
 
     async fn ask(&self, peer: ValidatorId, ask: Ask) -> Result<Bytes, RequestError> {
         self.network.request(peer, Bytes::from(codec::encode(&ask))).await
-    }
-}
-
-/// An error with all its causes, in one line.
-struct Chained<'a>(&'a dyn std::error::Error);
-
-impl std::fmt::Display for Chained<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}", self.0)?;
-        let mut cause = self.0.source();
-        while let Some(next) = cause {
-            write!(f, ": {next}")?;
-            cause = next.source();
-        }
-        Ok(())
     }
 }

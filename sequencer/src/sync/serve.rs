@@ -3,13 +3,13 @@
 use bytes::Bytes;
 use kraken_network::Request;
 use kraken_storage::{Error, Storage};
-use kraken_types::{Acceptance, codec};
+use kraken_types::codec;
 use starknet_api::block::BlockNumber;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::message::{ASK_BYTES_MAX, Ask, AttestedBlock};
-use crate::{metrics::Metrics, recent::Recent, supervisor::Ended};
+use crate::{attestation::proof, metrics::Metrics, recent::Recent, supervisor::Ended};
 
 /// The task that answers.
 #[derive(Debug)]
@@ -79,10 +79,4 @@ fn attested_block(storage: &Storage, number: BlockNumber) -> Result<Option<Attes
     };
     let block = storage.block_bytes(number)?;
     Ok(block.map(|block| AttestedBlock { acceptance, block }))
-}
-
-fn proof(storage: &Storage, number: BlockNumber) -> Result<Option<Acceptance>, Error> {
-    let bytes = storage.acceptance(number)?;
-    // What cannot be read is as good as lost; others have it too.
-    Ok(bytes.and_then(|bytes| codec::decode(&bytes, Acceptance::BYTES_MAX).ok()))
 }
