@@ -4,7 +4,8 @@
 //!
 //! - W1 A batch is sealed when it is full or old; a larger transaction is a batch of its own.
 //! - W2 A sealed batch goes to the same worker of every other validator, again and again, ever more
-//!   rarely, until it is acknowledged, ordered or released.
+//!   rarely, until it is acknowledged, ordered or released; to a peer that took long for its
+//!   acknowledgements lately not before twice that time is over.
 //! - W3 An acknowledgement means durable.
 //! - W4 Once a quorum, with us, holds a batch, the primary is told, once; the others go on being
 //!   sent to, while the bytes of such batches fit into half the budget of own bytes. Beyond that
@@ -29,6 +30,7 @@ mod allowance;
 mod dissemination;
 mod fetch;
 pub mod packer;
+mod patience;
 mod retry;
 mod shelf;
 #[cfg(test)]
@@ -41,7 +43,7 @@ use std::{collections::BTreeSet, mem, time::Duration};
 use borsh::{BorshDeserialize, BorshSerialize};
 use bytes::Bytes;
 use kraken_types::{
-    Batch, BatchDigest, BatchRef, Identity, Signers, Timestamp, ValidatorId, WorkerId,
+    Batch, BatchDigest, BatchHead, BatchRef, Identity, Signers, Timestamp, ValidatorId, WorkerId,
     codec::{self, DecodeError},
 };
 
@@ -214,6 +216,21 @@ impl Message {
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         codec::decode(bytes, Self::BYTES_MAX)
     }
+
+    /// Decodes a message; a batch in it goes on using the memory of `bytes`.
+    ///
+    /// # Errors
+    /// Those of [`Message::decode`].
+    pub fn decode_shared(bytes: &Bytes) -> Result<Self, DecodeError> {
+        // The number of the variant, and how many bytes follow.
+        if let Some(([0, length @ ..], batch)) = bytes.split_first_chunk::<5>()
+            && usize::try_from(u32::from_le_bytes(*length)).is_ok_and(|it| it == batch.len())
+            && bytes.len() <= Self::BYTES_MAX
+        {
+            return Ok(Self::Batch(bytes.slice(5..)));
+        }
+        Self::decode(bytes)
+    }
 }
 
 impl Worker {
@@ -325,7 +342,7 @@ impl Worker {
             Message::Stored(digest) => {
                 let held = self.shelf.get(&digest).filter(|held| held.author == identity.id);
                 let sealed =
-                    held.and_then(|held| self.dissemination.acknowledged(&held.batch, from));
+                    held.and_then(|held| self.dissemination.acknowledged(now, &held.batch, from));
                 sealed.into_iter().collect()
             }
             Message::Want(digests) => self.serve(now, from, &digests),
@@ -364,12 +381,13 @@ impl Worker {
 
     /// What the batch with this encoding is, if it is one of this worker's place and epoch.
     fn check(&self, digest: BatchDigest, bytes: &[u8]) -> Option<Held> {
-        let Batch { epoch, author, worker, sequence, transactions } = Batch::decode(bytes).ok()?;
+        let BatchHead { epoch, author, worker, sequence, transactions } =
+            Batch::head_of(bytes).ok()?;
         let epoch_now = self.config.identity.committee.epoch();
         let is_ours = epoch == epoch_now && worker == self.config.worker;
         let batch = BatchRef { digest, worker, sequence };
         let held = Held { author, batch, bytes: bytes.len() };
-        (is_ours && !transactions.is_empty()).then_some(held)
+        (is_ours && 0 < transactions).then_some(held)
     }
 
     /// Its author may bring a batch, and anyone one that is wanted of that author.

@@ -24,7 +24,7 @@ mod view;
 
 pub use attestation::{Acceptance, Attestation, AttestationError, Statement};
 pub use awaited::Awaited;
-pub use batch::{Batch, BatchDigest, WorkerId};
+pub use batch::{Batch, BatchDigest, BatchHead, WorkerId};
 pub use certificate::{Certificate, CertificateError, Vote, VoteError};
 pub use commit::{ChainDigest, Commit, CommitIndex, Cursor};
 pub use committee::{Committee, CommitteeError, Epoch, Identity, Stake, Validator, ValidatorId};

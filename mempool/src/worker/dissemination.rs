@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use bytes::Bytes;
 use kraken_types::{BatchDigest, BatchRef, Identity, Signers, Timestamp, ValidatorId};
 
-use super::{Message, Output, allowance::Allowance, retry::Retries};
+use super::{Message, Output, allowance::Allowance, patience::Patience, retry::Retries};
 
 /// Own batches that are not ordered, and that someone has not acknowledged.
 ///
@@ -19,6 +19,7 @@ pub(super) struct Dissemination {
     /// The size of all bytes in `pending` that a quorum holds.
     sealed_bytes: usize,
     retries: Retries<Key>,
+    patience: Patience,
 }
 
 /// The sequence number first, so that the oldest comes first.
@@ -32,12 +33,16 @@ struct Pending {
     /// Who holds it, ourselves included.
     holders: Signers,
     is_sealed: bool,
+    /// When it was sent first, and last; never since a restart.
+    sent: Option<(Timestamp, Timestamp)>,
 }
 
 impl Dissemination {
     pub(super) fn new(identity: Identity, retry_after: Duration, sealed_bytes_max: usize) -> Self {
-        let (pending, retries) = (BTreeMap::new(), Retries::new(retry_after));
-        Self { identity, sealed_bytes_max, pending, sealed_bytes: 0, retries }
+        let retries = Retries::new(retry_after);
+        let patience = Patience::new(retries.longest());
+        let pending = BTreeMap::new();
+        Self { identity, sealed_bytes_max, pending, sealed_bytes: 0, retries, patience }
     }
 
     /// A new batch, which is durable before any of this is carried out.
@@ -45,7 +50,7 @@ impl Dissemination {
         let key = self.insert(now, batch, Some(bytes.clone()));
         let send = |to| Output::Send { to, message: Message::Batch(bytes.clone()) };
         let mut outputs: Vec<_> = self.identity.peers().map(send).collect();
-        self.retries.tried(key, now);
+        self.tried(key, now);
         outputs.extend(self.settle(key));
         outputs
     }
@@ -56,9 +61,18 @@ impl Dissemination {
     }
 
     /// Someone holds it; says so if that makes a quorum.
-    pub(super) fn acknowledged(&mut self, batch: &BatchRef, by: ValidatorId) -> Option<Output> {
+    pub(super) fn acknowledged(
+        &mut self,
+        now: Timestamp,
+        batch: &BatchRef,
+        by: ValidatorId,
+    ) -> Option<Output> {
         let key = (batch.sequence, batch.digest);
-        self.pending.get_mut(&key)?.holders.insert(by);
+        let pending = self.pending.get_mut(&key)?;
+        if let Some((first, _)) = pending.sent.filter(|_| !pending.holders.contains(by)) {
+            self.patience.answered(by, now.since(first));
+        }
+        pending.holders.insert(by);
         self.settle(key)
     }
 
@@ -67,13 +81,17 @@ impl Dissemination {
         self.remove((batch.sequence, batch.digest));
     }
 
-    /// Sends again what is due, as far as the allowances of those who lack it go.
+    /// Sends again what is due to those who lack it and have had the time that they take, as far as
+    /// their allowances go.
     pub(super) fn tick(&mut self, now: Timestamp, allowance: &mut Allowance) -> Vec<Output> {
         let mut outputs = Vec::new();
         for key in self.retries.due(now) {
             outputs.extend(self.settle(key));
             let Some(pending) = self.pending.get(&key) else { continue };
             let lacking = self.identity.peers().filter(|peer| !pending.holders.contains(*peer));
+            let waited = pending.sent.map(|(_, last)| now.since(last));
+            let is_late = |peer| waited.is_none_or(|waited| self.patience.with(peer) <= waited);
+            let lacking = lacking.filter(|peer| is_late(*peer));
             let before = outputs.len();
             outputs.extend(lacking.filter(|peer| allowance.take(now, *peer)).map(|to| {
                 match &pending.bytes {
@@ -82,7 +100,7 @@ impl Dissemination {
                 }
             }));
             if before < outputs.len() {
-                self.retries.tried(key, now);
+                self.tried(key, now);
             } else {
                 self.retries.postpone(key, now);
             }
@@ -98,9 +116,17 @@ impl Dissemination {
     fn insert(&mut self, now: Timestamp, batch: BatchRef, bytes: Option<Bytes>) -> Key {
         let key = (batch.sequence, batch.digest);
         let holders = [self.identity.id].into_iter().collect();
-        self.pending.insert(key, Pending { batch, bytes, holders, is_sealed: false });
+        self.pending.insert(key, Pending { batch, bytes, holders, is_sealed: false, sent: None });
         self.retries.insert(key, now);
         key
+    }
+
+    fn tried(&mut self, key: Key, now: Timestamp) {
+        self.retries.tried(key, now);
+        if let Some(pending) = self.pending.get_mut(&key) {
+            let first = pending.sent.map_or(now, |(first, _)| first);
+            pending.sent = Some((first, now));
+        }
     }
 
     /// Draws the conclusions from who holds a batch: at a quorum it is sealed, once; when everyone

@@ -30,6 +30,11 @@ impl<K: Ord + Copy> Retries<K> {
         Self { after, turns: BTreeMap::new(), by_time: BTreeSet::new() }
     }
 
+    /// The longest wait.
+    pub(super) fn longest(&self) -> Duration {
+        self.after.saturating_mul(1 << Self::DOUBLINGS_MAX)
+    }
+
     /// The first try is due at this time.
     pub(super) fn insert(&mut self, key: K, at: Timestamp) {
         self.set(key, Turn { at, tries: 0 });

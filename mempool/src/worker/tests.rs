@@ -7,8 +7,24 @@ mod wanted;
 
 use bytes::Bytes;
 use kraken_types::{Batch, BatchRef, Epoch, testing};
+use proptest::{collection::vec, prelude::*};
 
 use super::*;
+
+proptest! {
+    /// Sharing memory changes nothing about what is read.
+    #[test]
+    fn a_message_that_shares_memory_is_the_same(
+        payload in vec(any::<u8>(), 0..80),
+        start in prop_oneof![Just(None), (0_u32..80).prop_map(Some)],
+    ) {
+        // As they are, or behind the beginning of a batch.
+        let start = start.map_or(vec![], |length| [&[0][..], &length.to_le_bytes()].concat());
+        let bytes = Bytes::from([start, payload].concat());
+        let (shared, copied) = (Message::decode_shared(&bytes), Message::decode(&bytes));
+        prop_assert_eq!(shared.ok(), copied.ok());
+    }
+}
 
 /// How long a batch may stay open.
 const AGE: Duration = Duration::from_millis(10);

@@ -174,3 +174,19 @@ fn what_is_released_is_forgotten() {
     assert_eq!(hear(&mut worker, 2, Message::Want(vec![made.digest])), []);
     assert_eq!(worker.step(at(100_000), Input::Tick), []);
 }
+
+#[test]
+fn a_batch_is_not_sent_again_before_a_slow_peer_can_have_answered() {
+    let mut worker = worker(4, 0);
+    let (first, _) = make(&mut worker, 0, 5);
+    assert_eq!(tick(&mut worker, 110).len(), 3, "nobody has answered");
+    let stored = Message::Stored(first.digest);
+    let _ = worker.step(at(160), Input::Message { from: ValidatorId(1), message: stored });
+
+    // 150 ms, so the next one gets 300. The others do not answer at all, and are asked in vain.
+    let (second, _) = make(&mut worker, 200, 5);
+    let to_silent =
+        |sequence| [2, 3].map(|peer| send(peer, Message::Batch(batch(0, sequence, 5).1)));
+    let expected = [first, second].into_iter().flat_map(|batch| to_silent(batch.sequence));
+    assert_eq!(tick(&mut worker, 310), expected.collect::<Vec<_>>());
+}
