@@ -36,6 +36,16 @@ pub const RECORD_BYTES_MAX: usize = 64 << 20;
 /// A segment ends before a record that would make it larger than this.
 pub const SEGMENT_BYTES: u64 = 64 << 20;
 
+/// What a record has survived once its callback has run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Durability {
+    /// The end of the machine: it was synced to the disk.
+    #[default]
+    Synced,
+    /// The end of the process: the system has it. Only for measuring what syncing costs.
+    Buffered,
+}
+
 /// Where a record is; grows with every append.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Location {
@@ -96,13 +106,13 @@ trait Segments: fmt::Debug + Send + Sync {
 
 impl Log {
     /// Opens or creates the log in a folder, which nobody else may write to. Cuts off what a crash
-    /// left unfinished.
+    /// left unfinished. Whatever these docs call durable is so as far as `durability` goes.
     ///
     /// # Errors
     /// [`Error::Io`], or [`Error::DamagedRecord`] and [`Error::MissingSegment`] if something that
     /// was durable is damaged or gone.
-    pub fn open(directory: &Path) -> Result<Self, Error> {
-        Self::start(Box::new(Files::open(directory)?))
+    pub fn open(directory: &Path, durability: Durability) -> Result<Self, Error> {
+        Self::start(Box::new(Files::open(directory, durability)?))
     }
 
     /// Makes an empty log that ends with the process.

@@ -30,7 +30,7 @@ use crate::{
     cache::{Cache, Limits},
     codec,
     engine::{Batch, Engine, Memory},
-    log::{Location, Log},
+    log::{Durability, Location, Log},
     snapshot,
     tables::{self, Table},
     trie,
@@ -108,9 +108,9 @@ impl Storage {
             }));
         };
         let folder = Folder::open(&directory, config.genesis)?;
-        let chain = Log::open(&directory.join("chain"))?;
-        let batches = Log::open(&directory.join("batches"))?;
-        let votes = Log::open(&directory.join("votes"))?;
+        let chain = Log::open(&directory.join("chain"), Durability::Synced)?;
+        let batches = Log::open(&directory.join("batches"), Durability::Synced)?;
+        let votes = Log::open(&directory.join("votes"), Durability::Synced)?;
         let (engine, blocks) = recovery::open_engine(&directory.join("engine"), &chain, progress)?;
         Ok(Self::new(Parts { chain, batches, votes, engine, blocks, folder: Some(folder) }))
     }

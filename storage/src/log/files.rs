@@ -13,13 +13,16 @@ use std::{
 use bytes::{Bytes, BytesMut};
 
 use super::{
-    Location, Segments,
+    Durability, Location, Segments,
     format::{self, Damage, RECORD_HEADER_BYTES, RecordHeader, SEGMENT_HEADER_BYTES},
 };
 use crate::Error;
 
 /// What is written at once.
 const WRITE_BYTES: usize = 1 << 20;
+
+/// Records up to this size are copied together into one write.
+const COPIED_MAX: usize = 64 << 10;
 
 /// What a read asks for before it knows the length of the record.
 const READ_BYTES: usize = 4 << 10;
@@ -31,6 +34,7 @@ const OPEN_FILES_MAX: usize = 64;
 #[derive(Debug)]
 pub(super) struct Files {
     directory: PathBuf,
+    durability: Durability,
     state: Mutex<State>,
     /// For reading; not all segments, and refilled on demand.
     open: Mutex<BTreeMap<u32, Arc<File>>>,
@@ -48,14 +52,14 @@ struct State {
 
 impl Files {
     /// Opens or creates the segments of a folder. Cuts off what a crash left unfinished.
-    pub(super) fn open(directory: &Path) -> Result<Self, Error> {
+    pub(super) fn open(directory: &Path, durability: Durability) -> Result<Self, Error> {
         fs::create_dir_all(directory).map_err(Error::io("create the folder", directory))?;
         let mut ends = list(directory)?;
         let Some(newest) = ends.last_entry() else {
-            let file = create(directory, 0)?;
+            let file = create(directory, 0, durability)?;
             let state =
                 State { ends: BTreeMap::from([(0, SEGMENT_HEADER_BYTES)]), last: None, file };
-            return Ok(Self::new(directory, state));
+            return Ok(Self::new(directory, durability, state));
         };
         let newest = *newest.key();
         for &segment in ends.keys().filter(|&&segment| segment != newest) {
@@ -63,18 +67,19 @@ impl Files {
             let file = File::open(&path).map_err(Error::io("open", &path))?;
             check_header(&file, &path, segment)?;
         }
-        let (file, end, last) = recover(directory, newest)?;
+        let (file, end, last) = recover(directory, newest, durability)?;
         ends.insert(newest, end);
         let mut last = last.map(|offset| Location { segment: newest, offset });
         if last.is_none() && 1 < ends.len() {
             last = last_of(directory, newest - 1)?;
         }
-        Ok(Self::new(directory, State { ends, last, file }))
+        Ok(Self::new(directory, durability, State { ends, last, file }))
     }
 
-    fn new(directory: &Path, state: State) -> Self {
+    fn new(directory: &Path, durability: Durability, state: State) -> Self {
         Self {
             directory: directory.to_owned(),
+            durability,
             state: Mutex::new(state),
             open: Mutex::new(BTreeMap::new()),
         }
@@ -103,7 +108,7 @@ impl Files {
 
 impl Segments for Files {
     fn append(&self, records: &[Bytes]) -> Result<Vec<Location>, Error> {
-        let mut writer = Writer::new(&self.directory, &self.lock());
+        let mut writer = Writer::new(&self.directory, self.durability, &self.lock());
         for record in records {
             writer.append(record)?;
         }
@@ -168,7 +173,10 @@ impl Segments for Files {
             let path = path(&self.directory, segment);
             fs::remove_file(&path).map_err(Error::io("remove", path))?;
         }
-        sync_directory(&self.directory)
+        match self.durability {
+            Durability::Synced => sync_directory(&self.directory),
+            Durability::Buffered => Ok(()),
+        }
     }
 
     fn start(&self) -> Location {
@@ -199,6 +207,7 @@ impl Segments for Files {
 /// Writes one group of records.
 struct Writer<'a> {
     directory: &'a Path,
+    durability: Durability,
     file: Arc<File>,
     segment: u32,
     /// Where the next record goes.
@@ -212,10 +221,11 @@ struct Writer<'a> {
 }
 
 impl<'a> Writer<'a> {
-    fn new(directory: &'a Path, state: &State) -> Self {
+    fn new(directory: &'a Path, durability: Durability, state: &State) -> Self {
         let (&segment, &offset) = state.ends.last_key_value().expect("the last segment stays");
         Self {
             directory,
+            durability,
             file: Arc::clone(&state.file),
             segment,
             offset,
@@ -231,31 +241,43 @@ impl<'a> Writer<'a> {
         if format::is_full(self.offset, bytes) {
             self.sync()?;
             self.segment += 1;
-            self.file = create(self.directory, self.segment)?;
+            self.file = create(self.directory, self.segment, self.durability)?;
             self.offset = SEGMENT_HEADER_BYTES;
             self.group = self.offset;
         }
         self.locations.push(Location { segment: self.segment, offset: self.offset });
         let header = RecordHeader::of(record, self.group).encode(self.segment, self.offset);
         self.buffer.extend_from_slice(&header);
-        self.buffer.extend_from_slice(record);
-        self.offset += bytes;
-        if WRITE_BYTES <= self.buffer.len() { self.write() } else { Ok(()) }
+        if record.len() <= COPIED_MAX {
+            self.buffer.extend_from_slice(record);
+            self.offset += bytes;
+            return if WRITE_BYTES <= self.buffer.len() { self.write() } else { Ok(()) };
+        }
+        self.offset += RECORD_HEADER_BYTES as u64;
+        self.write()?;
+        self.write_at(record, self.offset)?;
+        self.offset += record.len() as u64;
+        Ok(())
     }
 
     fn write(&mut self) -> Result<(), Error> {
-        let start = self.offset - self.buffer.len() as u64;
-        self.file
-            .write_all_at(&self.buffer, start)
-            .map_err(Error::io("write to", path(self.directory, self.segment)))?;
+        self.write_at(&self.buffer, self.offset - self.buffer.len() as u64)?;
         self.buffer.clear();
         Ok(())
+    }
+
+    fn write_at(&self, bytes: &[u8], offset: u64) -> Result<(), Error> {
+        let written = self.file.write_all_at(bytes, offset);
+        written.map_err(Error::io("write to", path(self.directory, self.segment)))
     }
 
     /// Makes what was appended durable.
     fn sync(&mut self) -> Result<(), Error> {
         self.write()?;
-        self.file.sync_data().map_err(Error::io("sync", path(self.directory, self.segment)))?;
+        if self.durability == Durability::Synced {
+            let path = || path(self.directory, self.segment);
+            self.file.sync_data().map_err(|error| Error::io("sync", path())(error))?;
+        }
         self.ends.insert(self.segment, self.offset);
         Ok(())
     }
@@ -286,7 +308,7 @@ fn list(directory: &Path) -> Result<BTreeMap<u32, u64>, Error> {
 }
 
 /// Makes a durable segment without records.
-fn create(directory: &Path, segment: u32) -> Result<Arc<File>, Error> {
+fn create(directory: &Path, segment: u32, durability: Durability) -> Result<Arc<File>, Error> {
     let path = path(directory, segment);
     let file = OpenOptions::new()
         .read(true)
@@ -295,10 +317,11 @@ fn create(directory: &Path, segment: u32) -> Result<Arc<File>, Error> {
         .truncate(true)
         .open(&path)
         .map_err(Error::io("create", &path))?;
-    file.write_all_at(&format::segment_header(segment), 0)
-        .and_then(|()| file.sync_all())
-        .map_err(Error::io("write to", path))?;
-    sync_directory(directory)?;
+    file.write_all_at(&format::segment_header(segment), 0).map_err(Error::io("write to", &path))?;
+    if durability == Durability::Synced {
+        file.sync_all().map_err(Error::io("sync", path))?;
+        sync_directory(directory)?;
+    }
     Ok(Arc::new(file))
 }
 
@@ -321,7 +344,11 @@ fn check_header(file: &File, path: &Path, segment: u32) -> Result<(), Error> {
 }
 
 /// Opens the last segment for appending: its file, its end, and its last record.
-fn recover(directory: &Path, segment: u32) -> Result<(Arc<File>, u64, Option<u64>), Error> {
+fn recover(
+    directory: &Path,
+    segment: u32,
+    durability: Durability,
+) -> Result<(Arc<File>, u64, Option<u64>), Error> {
     let path = path(directory, segment);
     let mut file =
         OpenOptions::new().read(true).write(true).open(&path).map_err(Error::io("open", &path))?;
@@ -329,7 +356,7 @@ fn recover(directory: &Path, segment: u32) -> Result<(Arc<File>, u64, Option<u64
     file.read_to_end(&mut bytes).map_err(Error::io("read", &path))?;
     // A segment holds records only after its header was durable.
     if bytes.len() as u64 <= SEGMENT_HEADER_BYTES && bytes != format::segment_header(segment) {
-        return Ok((create(directory, segment)?, SEGMENT_HEADER_BYTES, None));
+        return Ok((create(directory, segment, durability)?, SEGMENT_HEADER_BYTES, None));
     }
     check_header(&file, &path, segment)?;
     let scan = format::scan(segment, &bytes).map_err(|damage| damaged(&path, damage))?;

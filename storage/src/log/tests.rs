@@ -16,7 +16,7 @@ fn directory() -> TempDir {
 }
 
 fn open(directory: &TempDir) -> Log {
-    Log::open(directory.path()).expect("the log opens")
+    Log::open(directory.path(), Durability::Synced).expect("the log opens")
 }
 
 fn append(log: &Log, record: &[u8]) -> Location {
@@ -120,7 +120,7 @@ fn damage_in_an_old_segment_and_a_missing_segment_are_errors() {
     drop(log);
 
     fs::remove_file(segment(&directory, 1)).expect("removable");
-    let error = Log::open(directory.path()).expect_err("a segment is missing");
+    let error = Log::open(directory.path(), Durability::Synced).expect_err("a segment is missing");
     assert!(matches!(error, Error::MissingSegment { path } if path == segment(&directory, 1)));
 }
 
@@ -279,7 +279,7 @@ fn a_flipped_bit_before_the_last_record_is_damage() {
         fs::write(&path, &bytes).expect("writable");
         flip(&path, byte, u32::try_from(byte % 8).expect("small"));
         let start = if byte < 16 + 16 + b"the first".len() { 16 } else { 16 + 16 + 9 };
-        assert_is_damage(Log::open(directory.path()).map(drop), &path, start);
+        assert_is_damage(Log::open(directory.path(), Durability::Synced).map(drop), &path, start);
         assert_eq!(fs::read(&path).expect("readable").len(), bytes.len(), "nothing is cut");
     }
 }
@@ -298,7 +298,7 @@ fn a_segment_that_was_just_created_is_made_again_and_another_header_is_damage() 
     for byte in 0..16 {
         fs::write(&path, &bytes).expect("writable");
         flip(&path, byte, 3);
-        assert_is_damage(Log::open(directory.path()).map(drop), &path, 0);
+        assert_is_damage(Log::open(directory.path(), Durability::Synced).map(drop), &path, 0);
     }
 }
 
@@ -350,4 +350,18 @@ proptest! {
         prop_assert_eq!(scan.end, end);
         prop_assert_eq!(scan.last.is_some(), !records.is_empty());
     }
+}
+
+#[test]
+fn what_is_only_buffered_survives_the_end_of_the_process() {
+    let directory = directory();
+    let open = || Log::open(directory.path(), Durability::Buffered).expect("the log opens");
+    let log = open();
+    // Copied together, and written by itself.
+    let records = [vec![1; 10], vec![2; 100_000], vec![3; 10]];
+    for record in &records {
+        append(&log, record);
+    }
+    drop(log);
+    assert_eq!(all(&open()), records);
 }
