@@ -156,6 +156,11 @@ impl Network {
         member.send(lane, frame)
     }
 
+    /// Whether a frame for this peer could be queued now, room provided.
+    pub fn is_connected(&self, to: ValidatorId) -> bool {
+        self.0.roster.get(to).is_some_and(|member| member.link().is_some())
+    }
+
     /// Queues one frame for all peers, like [`send`](Self::send). Returns for how many.
     ///
     /// # Panics

@@ -39,12 +39,17 @@ pub(crate) struct Journal {
 pub(crate) type Append = oneshot::Receiver<Result<Location, Error>>;
 
 impl Journal {
+    /// The journal in a storage.
+    pub(crate) fn new(storage: &Storage, own: ValidatorId) -> Self {
+        Self::of(storage.batches().clone(), storage.votes().clone(), own)
+    }
+
     /// Starts with an empty index; [`crate::recovery`] fills it. `own` is the validator whose journal
     /// this is.
-    pub(crate) fn new(storage: &Storage, own: ValidatorId) -> Self {
+    pub(crate) fn of(batches: Log, votes: Log, own: ValidatorId) -> Self {
         Self {
-            batches: storage.batches().clone(),
-            votes: storage.votes().clone(),
+            batches,
+            votes,
             index: Arc::new(Mutex::new(Index::new(own))),
             changed: Arc::default(),
         }
@@ -71,14 +76,14 @@ impl Journal {
         start_append(&self.votes, Bytes::from(codec::encode(entry)))
     }
 
-    /// Remembers where a batch is. `prepared` are its transactions, in order, if they are known.
-    pub(crate) fn note_batch(
-        &self,
-        held: &Held,
-        location: Location,
-        prepared: Option<Vec<Prepared>>,
-    ) {
-        self.index().note_batch(held, location, prepared);
+    /// Keeps the transactions of an own batch, in order, until the batch is released.
+    pub(crate) fn note_prepared(&self, digest: BatchDigest, prepared: Vec<Prepared>) {
+        self.index().note_prepared(digest, prepared);
+    }
+
+    /// Remembers where a batch is.
+    pub(crate) fn note_batch(&self, held: &Held, location: Location) {
+        self.index().note_batch(held, location);
     }
 
     /// Remembers where an entry is.

@@ -28,8 +28,18 @@ impl Lane {
     /// Sends to one validator. Best effort: what does not arrive is sent again by whoever decided
     /// to send it.
     pub(crate) fn send(&self, to: ValidatorId, message: &impl BorshSerialize) {
+        self.send_encoded(to, Bytes::from(codec::encode(message)));
+    }
+
+    /// Whether it is worth encoding anything for this validator now.
+    pub(crate) fn reaches(&self, to: ValidatorId) -> bool {
+        self.0.as_ref().is_some_and(|(network, _)| network.is_connected(to))
+    }
+
+    /// Sends what is encoded already.
+    pub(crate) fn send_encoded(&self, to: ValidatorId, message: Bytes) {
         if let Some((network, lane)) = &self.0 {
-            network.send(to, *lane, Bytes::from(codec::encode(message)));
+            network.send(to, *lane, message);
         }
     }
 

@@ -8,6 +8,8 @@
 //! Workers, ordering and attestation talk to their likes on other validators, over the lanes of
 //! `swarms`; `sync` helps a validator that was away.
 //!
+//! [`Orderer`] is the same without what is before workers and behind ordering.
+//!
 //! Start reading at [`Sequencer`]. What is decided here is decided in functions of their inputs:
 //! `pool` (who goes next) and `builder::rules` (where a block ends); everything else carries out.
 
@@ -25,6 +27,8 @@ mod lanes;
 mod machines;
 mod metrics;
 mod network;
+mod order;
+mod orderer;
 mod ordering;
 mod pool;
 mod queue;
@@ -43,6 +47,7 @@ pub use error::{StartError, SubmitError};
 pub use events::Event;
 pub use metrics::Metrics;
 pub use network::{NetworkConfig, Seed, SwarmConfig, Transport};
+pub use orderer::{OrderObserver, Orderer, OrdererConfig};
 pub use pool::Progress;
 pub use sequencer::{Admitted, Config, Mode, Sequencer};
 pub use view::{BlockAt, UnsealedBlock, View};

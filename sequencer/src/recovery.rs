@@ -6,7 +6,7 @@ use kraken_consensus as consensus;
 use kraken_mempool::worker::Held;
 use kraken_ordering::{Checkpoint, Entry};
 use kraken_storage::log::{Location, RECORD_BYTES_MAX};
-use kraken_types::{Batch, BatchRef, Commit, CommitIndex, Cursor, codec};
+use kraken_types::{Batch, BatchHead, BatchRef, Commit, CommitIndex, Cursor, codec};
 
 use crate::{StartError, journal::Journal, ordering::Ordered};
 
@@ -71,12 +71,11 @@ fn read_batches(journal: &Journal) -> Result<Vec<Held>, StartError> {
     let mut batches = Vec::new();
     for record in journal.batches().records(None) {
         let (location, bytes) = record?;
-        let batch = Batch::decode(&bytes)
+        let BatchHead { author, worker, sequence, .. } = Batch::head_of(&bytes)
             .map_err(|source| StartError::Record { log: "batches", source })?;
-        let Batch { author, worker, sequence, .. } = batch;
         let batch = BatchRef { digest: Batch::digest_of(&bytes), worker, sequence };
         let held = Held { author, batch, bytes: bytes.len() };
-        journal.note_batch(&held, location, None);
+        journal.note_batch(&held, location);
         batches.push(held);
     }
     Ok(batches)

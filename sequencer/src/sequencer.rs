@@ -1,6 +1,7 @@
 //! The door of this room.
 
 use std::{
+    collections::VecDeque,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -8,7 +9,7 @@ use std::{
 use kraken_execution::{Chain, EngineKind, Executor};
 use kraken_network::Network;
 use kraken_storage::{Block, Storage};
-use kraken_types::{CommitIndex, Identity, Signer, Timestamp, WorkerId};
+use kraken_types::{CommitIndex, Identity, Signer, Timestamp};
 use starknet_api::{
     block::BlockNumber,
     core::{ClassHash, ContractAddress},
@@ -28,14 +29,15 @@ use crate::{
     gateway::Gateway,
     journal::Journal,
     machines,
-    ordering::{self, Ordering},
+    order::Order,
+    ordering,
     pool::{self, SharedPool},
     recent::Recent,
     recovery::{Recovered, recover},
     supervisor::{Remaining, Supervisor},
     swarms::Swarms,
     sync::{Serving, Syncing},
-    workers::{self, Workers},
+    workers::FromPool,
 };
 
 /// How many requests to the order may wait.
@@ -347,7 +349,7 @@ impl Parts {
         supervisor: &Supervisor,
         swarms: Swarms,
         end: ChainsEnd,
-        mut recovered: Recovered,
+        recovered: Recovered,
     ) -> Result<Started, StartError> {
         let (ordered_in, ordered) = mpsc::channel(ORDERED_MAX);
         let (requests_in, requests) = mpsc::channel(QUEUE_MAX);
@@ -384,48 +386,26 @@ impl Parts {
             self.start_sync(supervisor, network, asked, (adopt_in, requests_in.clone()));
         }
 
-        let batches = std::mem::take(&mut recovered.batches);
-        let mut close = Some(close);
-        let mut wishes = Vec::new();
-        let starts_over = watch::Sender::new(());
-        for (place, lanes) in (0..).map(WorkerId).zip(swarms.workers) {
-            let (wishes_in, wished) = mpsc::channel(workers::WISHES_MAX);
-            wishes.push(wishes_in);
-            let ends = workers::Ends {
-                pool: self.gateway.pool.clone(),
-                arrived: Arc::clone(&self.gateway.arrived),
-                // Dev controls are those of a committee of one, which has one worker.
-                close: close.take().unwrap_or_else(|| mpsc::channel(1).1),
-                journal: self.journal.clone(),
-                ordering: requests_in.clone(),
-                wishes: wished,
-                starts_over: starts_over.subscribe(),
-                lanes,
-                clock: Arc::clone(&self.gateway.clock),
-                metrics: self.metrics.clone(),
-            };
-            let workers = Workers::new(machines::worker(self.identity.clone(), place), ends);
-            let held = batches.iter().filter(|held| held.batch.worker == place).copied().collect();
-            supervisor.task("workers", workers.run(held, supervisor.shutdown()));
-        }
-        let (lane, inbox) = swarms.ordering;
-        let ordering = Ordering::new(
-            self.identity.clone(),
-            self.chain.genesis().clone(),
-            ordering::Ends {
-                requests,
-                wanted,
-                ordered: ordered_in,
-                wishes,
-                starts_over,
-                lane,
-                inbox,
-                metrics: self.metrics.clone(),
-            },
-            self.journal.clone(),
-            Arc::clone(&self.gateway.clock),
-        );
-        supervisor.task("ordering", ordering.run(recovered, supervisor.shutdown()));
+        let order = Order {
+            identity: self.identity.clone(),
+            genesis: self.chain.genesis().clone(),
+            journal: self.journal.clone(),
+            clock: Arc::clone(&self.gateway.clock),
+            metrics: self.metrics.clone(),
+            arrived: Arc::clone(&self.gateway.arrived),
+            requests: (requests_in, requests),
+            close,
+            wanted,
+            ordered: ordered_in,
+        };
+        let source = || FromPool {
+            pool: self.gateway.pool.clone(),
+            journal: self.journal.clone(),
+            clock: Arc::clone(&self.gateway.clock),
+            metrics: self.metrics.clone(),
+            unsealed: VecDeque::new(),
+        };
+        order.start(supervisor, source, swarms.workers, swarms.ordering, recovered);
         Ok(Started { close: close_in, caught_up })
     }
 

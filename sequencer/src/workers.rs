@@ -1,28 +1,30 @@
-//! The task that drives a worker: takes what is ready from the pool, makes durable batches of it,
+//! The task that drives a worker: takes what is ready from its source, makes durable batches of it,
 //! and exchanges batches with the same worker of every other validator.
+
+mod source;
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use kraken_execution::Prepared;
 use kraken_mempool::worker::{Config, Held, Input, Message, Output, Worker};
-use kraken_storage::{codec::encode_transaction, log::Location};
-use kraken_types::{Batch, BatchDigest, BatchRef, CommitIndex, Signers, Timestamp, ValidatorId};
+use kraken_types::{
+    Batch, BatchDigest, BatchRef, CommitIndex, Signers, Timestamp, ValidatorId, codec,
+};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
+pub(crate) use self::source::{FromPool, Source};
 use crate::{
-    clock::{Clock, Uptime},
+    clock::Uptime,
     journal::{Journal, News},
     metrics::Metrics,
     ordering::Request,
-    pool::SharedPool,
     queue::{Left, Queue},
     supervisor::Ended,
     swarms::WorkerLanes,
 };
 
-/// How many transactions are taken from the pool at a time.
+/// How many transactions are taken from the source at a time.
 const TAKEN_MAX: usize = 1_024;
 
 /// How often transactions that waited too long are looked for.
@@ -46,9 +48,7 @@ pub(crate) struct Wish {
 /// What the task holds of others.
 #[derive(Debug)]
 pub(crate) struct Ends {
-    /// Where transactions come from.
-    pub(crate) pool: SharedPool,
-    /// Says that the pool has something.
+    /// Says that the source has something.
     pub(crate) arrived: Arc<Notify>,
     /// Someone wants everything that is ready to be ordered, and then the block to end.
     pub(crate) close: mpsc::Receiver<oneshot::Sender<CommitIndex>>,
@@ -63,34 +63,28 @@ pub(crate) struct Ends {
     pub(crate) starts_over: watch::Receiver<()>,
     /// To the same worker of the others, and from there.
     pub(crate) lanes: WorkerLanes,
-    /// Says how long transactions have waited.
-    pub(crate) clock: Arc<Clock>,
     pub(crate) metrics: Metrics,
 }
 
 /// The task that drives a worker.
 #[derive(Debug)]
-pub(crate) struct Workers {
+pub(crate) struct Workers<S> {
+    /// Where transactions come from.
+    source: S,
     config: Config,
     /// Decides.
     worker: Worker,
     ends: Ends,
-    queue: Queue<Storing, Outgoing>,
+    queue: Queue<Held, Outgoing>,
     /// What the worker calls time: it only ever wants to know how long something took.
     uptime: Uptime,
     /// What was given to the worker and is in no batch yet, in order.
-    unsealed: VecDeque<Prepared>,
+    unsealed: VecDeque<Bytes>,
+    /// What goes out to one peer after the other.
+    frames: Frames,
     wake_at: Option<Timestamp>,
     /// Whether transactions must stay in the pool.
     is_full: bool,
-}
-
-/// A batch on its way to the disk.
-#[derive(Debug)]
-struct Storing {
-    held: Held,
-    /// Its transactions, if it is ours.
-    prepared: Option<Vec<Prepared>>,
 }
 
 /// What leaves once the batches before it are durable.
@@ -101,9 +95,27 @@ enum Outgoing {
     Tell(Request),
 }
 
+/// The message with the batch that was sent last: it goes to every peer, and is encoded once.
+#[derive(Debug, Default)]
+struct Frames {
+    batch: Bytes,
+    frame: Bytes,
+}
+
+impl Frames {
+    /// The message with this batch, encoded.
+    fn of(&mut self, batch: Bytes) -> Bytes {
+        if self.batch.as_ptr() != batch.as_ptr() || self.batch.len() != batch.len() {
+            self.frame = Bytes::from(codec::encode(&Message::Batch(batch.clone())));
+            self.batch = batch;
+        }
+        self.frame.clone()
+    }
+}
+
 /// What happened.
 enum Happened {
-    Left(Left<Storing, Outgoing>),
+    Left(Left<Held, Outgoing>),
     Heard(ValidatorId, Bytes),
     Wished(Wish),
     StartOver,
@@ -114,15 +126,17 @@ enum Happened {
     Expire,
 }
 
-impl Workers {
-    pub(crate) fn new(config: Config, ends: Ends) -> Self {
+impl<S: Source> Workers<S> {
+    pub(crate) fn new(config: Config, source: S, ends: Ends) -> Self {
         Self {
+            source,
             worker: Worker::new(config.clone()),
             config,
             ends,
             queue: Queue::new(),
             uptime: Uptime::start(),
             unsealed: VecDeque::new(),
+            frames: Frames::default(),
             wake_at: None,
             is_full: false,
         }
@@ -162,7 +176,7 @@ impl Workers {
                 }
                 Happened::Tick => self.tick_if_due(),
                 Happened::Expire => {
-                    self.expire();
+                    self.source.expire();
                     // Whatever became ready by an outcome is picked up here at the latest.
                     self.pack_all();
                 }
@@ -205,25 +219,17 @@ impl Workers {
     /// gathers, so batches grow with the load and a lone transaction does not wait.
     fn pack_all(&mut self) {
         while !self.is_full {
-            let ready = self.ends.pool.lock().take_ready(TAKEN_MAX);
+            let ready = self.source.take(TAKEN_MAX);
             if ready.is_empty() {
                 return;
             }
-            for transaction in ready {
-                let bytes = Bytes::from(encode_transaction(transaction.rpc()));
-                self.unsealed.push_back(transaction);
+            for bytes in ready {
+                self.unsealed.push_back(bytes.clone());
                 self.step(Input::Transaction(bytes));
             }
             // A lone validator waits for no more transactions: what there is, is sealed.
             self.tick_if_due();
         }
-    }
-
-    /// Gives up on what has waited for too long, and says how much is left.
-    fn expire(&self) {
-        let mut pool = self.ends.pool.lock();
-        pool.expire(self.ends.clock.now());
-        self.ends.metrics.pool.set(i64::try_from(pool.pending()).unwrap_or(i64::MAX));
     }
 
     fn tick_if_due(&mut self) {
@@ -242,8 +248,8 @@ impl Workers {
         }
     }
 
-    fn hear(&mut self, from: ValidatorId, bytes: &[u8]) {
-        match Message::decode(bytes) {
+    fn hear(&mut self, from: ValidatorId, bytes: &Bytes) {
+        match Message::decode_shared(bytes) {
             Ok(message) => self.step(Input::Message { from, message }),
             Err(error) => {
                 self.ends.metrics.malformed("worker");
@@ -270,9 +276,7 @@ impl Workers {
 
     /// What the worker of before had and no batch holds.
     fn pack_again(&mut self) {
-        let encode = |transaction: &Prepared| Bytes::from(encode_transaction(transaction.rpc()));
-        let unsealed: Vec<_> = self.unsealed.iter().map(encode).collect();
-        for bytes in unsealed {
+        for bytes in self.unsealed.clone() {
             self.step(Input::Transaction(bytes));
         }
     }
@@ -297,21 +301,20 @@ impl Workers {
 
     /// Begins to make a batch durable; nothing behind it happens before.
     fn store(&mut self, held: Held, bytes: Bytes, is_new: bool) {
-        let prepared = is_new.then(|| {
-            let batch = Batch::decode(&bytes).expect("our worker makes batches that can be read");
-            self.unsealed.drain(..batch.transactions.len()).collect()
-        });
+        if is_new {
+            let head = Batch::head_of(&bytes).expect("our worker makes batches that can be read");
+            self.unsealed.drain(..head.transactions);
+            self.source.sealed(&held.batch, head.transactions);
+        }
         self.ends.metrics.batch(is_new, bytes.len());
         let append = self.ends.journal.append_batch(bytes);
-        self.queue.push_record(Storing { held, prepared }, append);
+        self.queue.push_record(held, append);
     }
 
-    async fn carry_out(&mut self, left: Left<Storing, Outgoing>) -> Result<(), Ended> {
+    async fn carry_out(&mut self, left: Left<Held, Outgoing>) -> Result<(), Ended> {
         match left {
-            Left::Durable(Storing { held, prepared }, location) => {
-                self.note(&held, location, prepared);
-            }
-            Left::Effect(Outgoing::Send { to, message }) => self.send(to, &message),
+            Left::Durable(held, location) => self.ends.journal.note_batch(&held, location),
+            Left::Effect(Outgoing::Send { to, message }) => self.send(to, message),
             Left::Effect(Outgoing::Read { digest, to }) => self.read(digest, to)?,
             Left::Effect(Outgoing::Tell(request)) => self.tell(request).await?,
         }
@@ -319,17 +322,17 @@ impl Workers {
     }
 
     /// What is small does not wait for what is large.
-    fn send(&self, to: ValidatorId, message: &Message) {
+    fn send(&mut self, to: ValidatorId, message: Message) {
         let lanes = &self.ends.lanes;
-        let (lane, _) = match message {
-            Message::Batch(_) => &lanes.batches,
-            Message::Stored(_) | Message::Want(_) => &lanes.acknowledgements,
-        };
-        lane.send(to, message);
-    }
-
-    fn note(&self, held: &Held, location: Location, prepared: Option<Vec<Prepared>>) {
-        self.ends.journal.note_batch(held, location, prepared);
+        match message {
+            Message::Batch(batch) => {
+                let (lane, _) = &lanes.batches;
+                if lane.reaches(to) {
+                    lane.send_encoded(to, self.frames.of(batch));
+                }
+            }
+            Message::Stored(_) | Message::Want(_) => lanes.acknowledgements.0.send(to, &message),
+        }
     }
 
     /// A batch that is still needed lies in memory or in the cache of the disk, so this is short.
@@ -340,7 +343,10 @@ impl Workers {
         Ok(())
     }
 
-    async fn tell(&self, request: Request) -> Result<(), Ended> {
+    async fn tell(&mut self, request: Request) -> Result<(), Ended> {
+        if let Request::Sealed(batch) = &request {
+            self.source.available(batch);
+        }
         self.ends.ordering.send(request).await.map_err(|_| Ended::gone("workers", "ordering"))
     }
 }

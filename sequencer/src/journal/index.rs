@@ -20,6 +20,8 @@ use kraken_types::{BatchDigest, BatchRef, CommitIndex, Round, ValidatorId};
 pub(super) struct Index {
     own: ValidatorId,
     batches: BTreeMap<BatchDigest, Batch>,
+    /// What we know already of our own batches, so that nothing is decoded and hashed twice.
+    prepared: BTreeMap<BatchDigest, Vec<Prepared>>,
     /// A worker goes on counting behind it.
     newest_own_batch: Option<Location>,
     commits: BTreeMap<CommitIndex, Commit>,
@@ -46,8 +48,6 @@ pub(crate) struct News {
 struct Batch {
     held: Held,
     location: Location,
-    /// What we know already of our own batches, so that nothing is decoded and hashed twice.
-    prepared: Option<Vec<Prepared>>,
 }
 
 /// A commit that is not, or not wholly, in durable blocks.
@@ -62,6 +62,7 @@ impl Index {
         Self {
             own,
             batches: BTreeMap::new(),
+            prepared: BTreeMap::new(),
             newest_own_batch: None,
             commits: BTreeMap::new(),
             rounds: BTreeMap::new(),
@@ -72,16 +73,15 @@ impl Index {
         }
     }
 
-    pub(super) fn note_batch(
-        &mut self,
-        held: &Held,
-        location: Location,
-        prepared: Option<Vec<Prepared>>,
-    ) {
+    pub(super) fn note_prepared(&mut self, digest: BatchDigest, prepared: Vec<Prepared>) {
+        self.prepared.insert(digest, prepared);
+    }
+
+    pub(super) fn note_batch(&mut self, held: &Held, location: Location) {
         if held.author == self.own {
             self.newest_own_batch = self.newest_own_batch.max(Some(location));
         }
-        self.batches.insert(held.batch.digest, Batch { held: *held, location, prepared });
+        self.batches.insert(held.batch.digest, Batch { held: *held, location });
     }
 
     pub(super) fn note_entry(&mut self, entry: Entry, location: Location) {
@@ -124,7 +124,7 @@ impl Index {
     }
 
     pub(super) fn take_prepared(&mut self, digest: &BatchDigest) -> Option<Vec<Prepared>> {
-        self.batches.get_mut(digest).and_then(|batch| batch.prepared.take())
+        self.prepared.remove(digest)
     }
 
     pub(super) fn batch_location(&self, digest: &BatchDigest) -> Option<Location> {
@@ -168,6 +168,7 @@ impl Index {
 
     fn release_batches(&mut self, digests: &[BatchDigest]) {
         for digest in digests {
+            self.prepared.remove(digest);
             if self.batches.remove(digest).is_some() {
                 self.news.released.push(*digest);
             }

@@ -20,8 +20,8 @@ use crate::*;
 /// Nothing here takes longer.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-struct Committee {
-    chain: Chain,
+pub(super) struct Committee {
+    pub(super) chain: Chain,
     /// For each validator where its primary, its worker and its sync listen.
     addresses: Vec<[SocketAddr; 3]>,
     validators: Vec<Option<(Sequencer, Storage)>>,
@@ -29,7 +29,7 @@ struct Committee {
     metrics: Vec<Metrics>,
 }
 
-fn seed(validator: usize, use_: u8) -> [u8; 32] {
+pub(super) fn seed(validator: usize, use_: u8) -> [u8; 32] {
     let mut seed = [use_; 32];
     seed[0] = u8::try_from(validator).expect("few");
     seed
@@ -49,7 +49,7 @@ fn free_addresses(count: usize) -> Vec<[SocketAddr; 3]> {
 }
 
 impl Committee {
-    fn new(count: usize, protocol: Protocol) -> Self {
+    pub(super) fn new(count: usize, protocol: Protocol) -> Self {
         let genesis: Genesis = genesis(|genesis| {
             genesis.protocol = protocol;
             genesis.block.interval_millis = Some(200);
@@ -70,7 +70,7 @@ impl Committee {
         Self { chain, addresses: free_addresses(count), validators, metrics }
     }
 
-    fn network(&self, validator: usize) -> NetworkConfig {
+    pub(super) fn network(&self, validator: usize) -> NetworkConfig {
         let swarm = |place: usize, use_| SwarmConfig {
             seed: Seed::new(seed(validator, use_)),
             listen: self.addresses[validator][place],

@@ -35,7 +35,7 @@ fn index(entries: impl IntoIterator<Item = (Entry, u64)>, batches: u64) -> Index
     let mut index = Index::new(OWN);
     for sequence in 0..batches {
         let held = Held { author: OWN, batch: testing::batch(sequence), bytes: 1 };
-        index.note_batch(&held, at(sequence), None);
+        index.note_batch(&held, at(sequence));
     }
     for (entry, offset) in entries {
         index.note_entry(entry, at(offset));

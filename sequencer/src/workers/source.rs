@@ -1,0 +1,69 @@
+//! Where the transactions of a worker come from.
+
+use std::{collections::VecDeque, fmt, sync::Arc};
+
+use bytes::Bytes;
+use kraken_execution::Prepared;
+use kraken_storage::codec::encode_transaction;
+use kraken_types::BatchRef;
+
+use crate::{
+    clock::Clock,
+    journal::Journal,
+    metrics::{Metrics, gauge},
+    pool::SharedPool,
+};
+
+/// Where the transactions of a worker come from, and who is told what became of them.
+pub(crate) trait Source: fmt::Debug + Send + 'static {
+    /// The next that are ready, encoded, at most `count_max`; they are under way from now on.
+    fn take(&mut self, count_max: usize) -> Vec<Bytes>;
+
+    /// The oldest `count` of those that were taken and are in no batch make this batch, which is on
+    /// its way to the disk.
+    fn sealed(&mut self, batch: &BatchRef, count: usize);
+
+    /// A quorum holds this batch of ours.
+    fn available(&mut self, batch: &BatchRef);
+
+    /// Some time has passed.
+    fn expire(&mut self);
+}
+
+/// Takes from the pool, and keeps what is known already of a transaction, so that nothing is decoded
+/// and hashed twice.
+#[derive(Debug)]
+pub(crate) struct FromPool {
+    pub(crate) pool: SharedPool,
+    /// Keeps what is known of the transactions in batches.
+    pub(crate) journal: Journal,
+    /// Says how long transactions have waited.
+    pub(crate) clock: Arc<Clock>,
+    pub(crate) metrics: Metrics,
+    /// Taken, and in no batch yet.
+    pub(crate) unsealed: VecDeque<Prepared>,
+}
+
+impl Source for FromPool {
+    fn take(&mut self, count_max: usize) -> Vec<Bytes> {
+        let ready = self.pool.lock().take_ready(count_max);
+        let encode = |transaction: &Prepared| Bytes::from(encode_transaction(transaction.rpc()));
+        let bytes = ready.iter().map(encode).collect();
+        self.unsealed.extend(ready);
+        bytes
+    }
+
+    fn sealed(&mut self, batch: &BatchRef, count: usize) {
+        let prepared = self.unsealed.drain(..count).collect();
+        self.journal.note_prepared(batch.digest, prepared);
+    }
+
+    fn available(&mut self, _: &BatchRef) {}
+
+    /// Gives up on what has waited for too long, and says how much is left.
+    fn expire(&mut self) {
+        let mut pool = self.pool.lock();
+        pool.expire(self.clock.now());
+        self.metrics.pool.set(gauge(u64::try_from(pool.pending()).unwrap_or(u64::MAX)));
+    }
+}
