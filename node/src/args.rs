@@ -4,6 +4,7 @@
 //! shows them from there. Where a flag means what it means in starknet-devnet, it has the same name,
 //! and so has its twin in the environment.
 
+pub(crate) mod bench;
 pub(crate) mod committee;
 pub(crate) mod given;
 pub(crate) mod value;
@@ -11,7 +12,7 @@ pub(crate) mod value;
 use std::{
     fmt::Display,
     net::IpAddr,
-    num::{NonZeroU16, NonZeroU32, NonZeroU128, NonZeroUsize},
+    num::{NonZeroU128, NonZeroUsize},
     path::PathBuf,
     time::Duration,
 };
@@ -19,6 +20,7 @@ use std::{
 use clap::{Parser, Subcommand};
 
 use self::{
+    bench::BenchCommand,
     committee::{
         GENESIS_HELP, GenesisArgs, INIT_HELP, InitArgs, KEY_HELP, KeyArgs, RUN_HELP, RunArgs,
         TESTNET_HELP, TestnetArgs,
@@ -308,33 +310,6 @@ pub(crate) struct InspectArgs {
     /// Show this many of the newest blocks
     #[arg(long, value_name = "NUMBER", default_value_t = 10)]
     pub(crate) blocks: u64,
-}
-
-/// What to measure.
-#[derive(Debug, Subcommand)]
-pub(crate) enum BenchCommand {
-    /// Transfers of STRK: the bare engine beside the whole node
-    #[command(after_help = "\
-Signs transfers of many accounts, then runs them twice: through validation and execution alone, and
-through JSON-RPC against a node of its own in a temporary folder, with a block a second. Prints a
-table in Markdown. Takes a few minutes; run nothing else meanwhile.")]
-    Execution(ExecutionBenchArgs),
-}
-
-/// `kraken bench execution`.
-#[derive(Clone, Copy, Debug, clap::Args)]
-pub(crate) struct ExecutionBenchArgs {
-    /// Transfers in each run
-    #[arg(long, value_name = "NUMBER", default_value_t = NonZeroU32::new(20_000).expect("not zero"))]
-    pub(crate) transactions: NonZeroU32,
-
-    /// Accounts that send them
-    #[arg(long, value_name = "NUMBER", default_value_t = NonZeroU16::new(200).expect("not zero"))]
-    pub(crate) accounts: NonZeroU16,
-
-    /// Transfers a second while latency is measured
-    #[arg(long, value_name = "NUMBER", default_value_t = NonZeroU32::new(100).expect("not zero"))]
-    pub(crate) rate: NonZeroU32,
 }
 
 impl DevArgs {

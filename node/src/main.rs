@@ -10,6 +10,7 @@ mod failure;
 mod folder;
 mod genesis;
 mod keys;
+mod ports;
 mod progress;
 mod service;
 mod settings;
@@ -23,7 +24,7 @@ use std::{
 
 use clap::Parser;
 
-use crate::args::{Args, BenchCommand, Command, value::LogFilter};
+use crate::args::{Args, Command, bench::BenchCommand, value::LogFilter};
 
 /// Execution allocates much and in small pieces, from many threads.
 #[global_allocator]
@@ -44,7 +45,13 @@ fn main() -> ExitCode {
         Command::Genesis(genesis) => command::genesis::run(&genesis),
         Command::Init(init) => command::init::run(&init),
         Command::Inspect(inspect) => command::inspect::run(&inspect),
-        Command::Bench(BenchCommand::Execution(bench)) => command::bench::run(bench),
+        Command::Bench(BenchCommand::Execution(bench)) => command::bench::execution::run(bench),
+        Command::Bench(BenchCommand::Order(bench)) => {
+            command::bench::order::run(&bench, log.as_ref())
+        }
+        Command::Bench(BenchCommand::OrderValidator(validator)) => {
+            command::bench::order::validator::run(&validator)
+        }
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,7 +1,6 @@
 //! `kraken testnet`: a whole committee on this machine, a process for each validator.
 
 mod layout;
-mod ports;
 mod validators;
 
 use std::path::Path;

@@ -11,7 +11,6 @@ use std::{
 use kraken_types::Genesis;
 use tempfile::TempDir;
 
-use super::ports;
 use crate::{
     args::{
         committee::TestnetArgs,
@@ -21,6 +20,7 @@ use crate::{
     folder::Folder,
     genesis::committee,
     keys::Keys,
+    ports,
     settings::{self, file, validator::ValidatorSettings},
     wiring::{
         self,

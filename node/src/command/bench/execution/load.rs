@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use starknet_types_core::felt::Felt;
 use tokio::{task::JoinSet, time};
 
-use super::{latency::Latencies, transfers};
-use crate::failure::Failure;
+use super::transfers;
+use crate::{command::bench::sample::Sample, failure::Failure};
 
 /// Connections that submit at the same time.
 const CONNECTIONS: usize = 32;
@@ -155,11 +155,15 @@ impl Caller {
             sent.insert(index, at);
         }
         let seen = watching.await.expect("watching does not panic")?;
-        let mut latencies = Latencies::default();
-        for (index, transfer) in (0_u32..).zip(transfers) {
-            latencies.add(sent[&index], &seen[&hash(transfer)]);
-        }
-        Ok(latencies)
+        let pairs = (0..).zip(transfers).map(|(index, of)| (sent[&index], seen[&hash(of)]));
+        let until = |at: fn(&Seen) -> Option<Instant>| {
+            let pairs = pairs.clone();
+            pairs.filter_map(move |(sent, seen)| Some(at(&seen)?.saturating_duration_since(sent)))
+        };
+        Ok(Latencies {
+            pre_confirmed: until(|seen| seen.pre_confirmed).collect(),
+            accepted: until(|seen| seen.accepted).collect(),
+        })
     }
 
     /// Looks at the newest block again and again until all of `hashes` are in closed blocks.
@@ -248,6 +252,15 @@ struct Block {
     number: u64,
     accepted: bool,
     hashes: Vec<Felt>,
+}
+
+/// From submission to two points in the life of a transaction.
+#[derive(Debug)]
+pub(super) struct Latencies {
+    /// Until it was in the open block.
+    pub(super) pre_confirmed: Sample,
+    /// Until it had its receipt in a closed block.
+    pub(super) accepted: Sample,
 }
 
 /// When a transaction was first seen.

@@ -16,7 +16,7 @@ const COUNT: u16 = 22_000;
 ///
 /// # Errors
 /// If there are not as many.
-pub(super) fn free(count: usize) -> io::Result<Vec<u16>> {
+pub(crate) fn free(count: usize) -> io::Result<Vec<u16>> {
     let begin = rand::random::<u16>() % COUNT;
     // All are held until all are found, or one would be found twice.
     let mut held = Vec::new();

@@ -1,0 +1,163 @@
+//! What `kraken bench` can be told.
+
+use std::{
+    fmt,
+    num::{NonZeroU16, NonZeroU32},
+    path::PathBuf,
+    str::FromStr,
+};
+
+use clap::Subcommand;
+
+use super::value::{Protocol, Transport};
+
+/// What to measure.
+#[derive(Debug, Subcommand)]
+pub(crate) enum BenchCommand {
+    /// Transfers of STRK: the bare engine beside the whole node
+    #[command(after_help = "\
+Signs transfers of many accounts, then runs them twice: through validation and execution alone, and
+through JSON-RPC against a node of its own in a temporary folder, with a block a second. Prints a
+table in Markdown. Takes a few minutes; run nothing else meanwhile.")]
+    Execution(ExecutionBenchArgs),
+
+    /// Opaque transactions through a committee of processes that order and execute nothing
+    #[command(after_help = "\
+Starts a process for each validator on this machine, sends each its share at a steady rate whatever
+becomes of it, and prints tables in Markdown: how much is ordered, how long after the time at which
+it was meant to be sent, where that time goes, and what it costs. Run nothing else meanwhile.
+
+Examples:
+  kraken bench order                                  every disk and transport, two rates
+  kraken bench order --rate 20000,100000 --disk buffered --transport plaintext
+  kraken bench order --protocol bullshark --dead 1    one of four is not there")]
+    Order(OrderArgs),
+
+    /// One validator of `kraken bench order`
+    #[command(hide = true)]
+    OrderValidator(OrderValidatorArgs),
+}
+
+/// `kraken bench execution`.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub(crate) struct ExecutionBenchArgs {
+    /// Transfers in each run
+    #[arg(long, value_name = "NUMBER", default_value_t = NonZeroU32::new(20_000).expect("not zero"))]
+    pub(crate) transactions: NonZeroU32,
+
+    /// Accounts that send them
+    #[arg(long, value_name = "NUMBER", default_value_t = NonZeroU16::new(200).expect("not zero"))]
+    pub(crate) accounts: NonZeroU16,
+
+    /// Transfers a second while latency is measured
+    #[arg(long, value_name = "NUMBER", default_value_t = NonZeroU32::new(100).expect("not zero"))]
+    pub(crate) rate: NonZeroU32,
+}
+
+/// `kraken bench order`.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct OrderArgs {
+    /// Transactions a second, over all validators; several are measured one after the other
+    #[arg(
+        long = "rate",
+        value_name = "NUMBER,…",
+        value_delimiter = ',',
+        default_values_t = [20_000, 130_000].map(|rate| NonZeroU32::new(rate).expect("not zero"))
+    )]
+    pub(crate) rates: Vec<NonZeroU32>,
+
+    /// Bytes of a transaction
+    #[arg(
+        long,
+        value_name = "NUMBER",
+        default_value_t = 512,
+        value_parser = clap::value_parser!(u32).range(16..=65_536)
+    )]
+    pub(crate) bytes: u32,
+
+    /// Seconds that count; some more come before
+    #[arg(long, value_name = "NUMBER", default_value_t = NonZeroU32::new(20).expect("not zero"))]
+    pub(crate) seconds: NonZeroU32,
+
+    /// Validators of the committee
+    #[arg(
+        long,
+        value_name = "NUMBER",
+        default_value_t = 4,
+        value_parser = clap::value_parser!(u16).range(2..=50)
+    )]
+    pub(crate) validators: u16,
+
+    /// So many of them are never started, and their share of the load goes to the others
+    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+    pub(crate) dead: u16,
+
+    /// What orders certificates
+    #[arg(long, value_name = "NAME", default_value_t = crate::settings::PROTOCOL)]
+    pub(crate) protocol: Protocol,
+
+    /// What is durable before it is spoken of: `synced` to the disk, or `buffered` by the system
+    /// [default: one after the other]
+    #[arg(long, value_name = "HOW")]
+    pub(crate) disk: Option<Disk>,
+
+    /// What carries bytes between validators: `tcp` (encrypted), `plaintext` or `quic` [default: plaintext,
+    /// then tcp]
+    #[arg(long, value_name = "HOW")]
+    pub(crate) transport: Option<Transport>,
+}
+
+/// One validator of `kraken bench order`.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct OrderValidatorArgs {
+    /// Holds the genesis and the keys
+    #[arg(long)]
+    pub(crate) folder: PathBuf,
+
+    /// Its place in the genesis
+    #[arg(long)]
+    pub(crate) id: u16,
+
+    /// Of all validators: primary, sync, worker of the first, then those of the next
+    #[arg(long, value_delimiter = ',')]
+    pub(crate) ports: Vec<u16>,
+
+    /// What is durable before it is spoken of
+    #[arg(long)]
+    pub(crate) disk: Disk,
+
+    /// What carries bytes between validators
+    #[arg(long)]
+    pub(crate) transport: Transport,
+}
+
+/// What is durable before it is spoken of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Disk {
+    /// What the disk has.
+    Synced,
+    /// What the system has.
+    Buffered,
+}
+
+impl FromStr for Disk {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "synced" => Ok(Self::Synced),
+            "buffered" => Ok(Self::Buffered),
+            _ => Err("must be \"synced\" or \"buffered\"".to_owned()),
+        }
+    }
+}
+
+impl fmt::Display for Disk {
+    /// As the flag takes it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Synced => "synced",
+            Self::Buffered => "buffered",
+        })
+    }
+}
