@@ -14,7 +14,7 @@ use kraken_types::{Genesis, Identity, Signer, WorkerId, codec::BATCH_BYTES_MAX};
 use crate::StartError;
 
 /// Own batches that no accepted block holds yet may take this many bytes on disk.
-const OWN_BYTES_MAX: usize = 256 << 20;
+const OWN_BYTES_MAX: usize = 64 << 20;
 
 /// How long a batch gathers transactions in a committee.
 const BATCH_AGE_MAX: Duration = Duration::from_millis(10);

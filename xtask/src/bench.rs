@@ -20,13 +20,13 @@ struct Row {
     per_second: f64,
 }
 
-/// Runs one bench of the node, or all of them, in release mode.
+/// Runs one bench of the node in release mode, with whatever it is told.
 ///
 /// # Errors
 /// If it fails.
-pub(crate) fn node(name: &[&str]) -> Result<()> {
+pub(crate) fn node(arguments: &[&str]) -> Result<()> {
     let mut command = process::cargo(["run", "--release", "-p", "kraken-node", "--", "bench"]);
-    command.args(name);
+    command.args(arguments);
     process::run(&mut command)
 }
 

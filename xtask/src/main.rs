@@ -60,7 +60,8 @@ Commands:
   fuzz [TARGET…] [--seconds N]
                         Arbitrary bytes for every decoder and every step, or for the named targets
                         of fuzz/targets; a minute each unless told otherwise.
-  bench [NAME]          Runs one bench of the node, or all of them, in release mode.
+  bench [NAME] [ARGS]   Runs one bench of the node in release mode, execution or order; without a
+                        name, says what there is.
   bench steps           Measures what single steps of mempool and consensus cost, as one table.
   net                   Four validators in containers, with Prometheus and a dashboard: builds the
                         image and runs docker-compose.yml until Ctrl-C. PROTOCOL=bullshark or fcfs
@@ -105,9 +106,9 @@ fn run(arguments: &[String]) -> Result<()> {
         ["mutants", name] => mutants::run(name),
         ["fuzz", chosen @ ..] => fuzz::run(chosen),
         ["bench", "steps"] => bench::steps(),
-        ["bench", name @ ..] if name.len() <= 1 => bench::node(name),
+        ["bench", arguments @ ..] => bench::node(arguments),
         ["net"] => net::run(),
-        ["check" | "clients" | "contracts" | "mutants" | "bench" | "net", rest @ ..] => {
+        ["check" | "clients" | "contracts" | "mutants" | "net", rest @ ..] => {
             bail!("cannot make sense of {:?}; see cargo xtask help", rest.join(" "))
         }
         [unknown, ..] => bail!("there is no command {unknown:?}; see cargo xtask help"),

@@ -2,7 +2,6 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
-    mem,
     ops::Range,
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -25,7 +24,7 @@ pub(super) struct Report {
 }
 
 /// A batch, at its author.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Own {
     /// When each of its transactions was meant to be sent.
     meant: Vec<Micros>,
@@ -63,11 +62,11 @@ impl Notes {
 
     /// Everything up to now.
     pub(super) fn report(&self) -> Report {
-        let noted = mem::take(&mut *self.noted());
-        let name = |batch: BatchDigest| batch.0.to_string();
+        let noted = self.noted();
+        let name = |batch: &BatchDigest| batch.0.to_string();
         Report {
-            own: noted.own.into_iter().map(|(batch, own)| (name(batch), own)).collect(),
-            ordered: noted.ordered.into_iter().map(|(batch, at)| (name(batch), at)).collect(),
+            own: noted.own.iter().map(|(batch, own)| (name(batch), own.clone())).collect(),
+            ordered: noted.ordered.iter().map(|(batch, at)| (name(batch), *at)).collect(),
         }
     }
 
