@@ -56,7 +56,7 @@ use std::sync::Arc;
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use kraken_types::{
-    Committee, HeaderDigest, Signers, Timestamp, ValidatorId, Verified, Verify, View,
+    Committee, Equivocation, HeaderDigest, Signers, Timestamp, ValidatorId, Verified, Verify, View,
 };
 
 use crate::{Config, Effect, Input, Protocol, TimerId};
@@ -183,6 +183,10 @@ impl HotStuff {
         self.effects.push(Effect::Send { to, message: crate::Message::HotStuff(message) });
     }
 
+    fn equivocated(&mut self, whom: ValidatorId, what: Equivocation) {
+        self.effects.push(Effect::Equivocated { whom, what });
+    }
+
     fn receive(&mut self, now: Timestamp, from: ValidatorId, message: Message) {
         match message {
             Message::Proposal(proposal) => self.on_proposal(from, &proposal),
@@ -213,7 +217,13 @@ impl HotStuff {
             self.send(from, Message::Vote(vote.into_inner()));
             return;
         }
-        if proposal.block.author != from || self.is_second(block) {
+        if proposal.block.author != from {
+            return;
+        }
+        if self.is_second(block) {
+            if self.tree.contradicts(block, from) {
+                self.equivocated(from, Equivocation::Proposal);
+            }
             return;
         }
         let Ok(checked) = self.checker().proposal(proposal) else { return };
@@ -237,6 +247,10 @@ impl HotStuff {
     }
 
     fn on_vote(&mut self, from: ValidatorId, vote: Vote) {
+        if vote.voter == from && self.votes.contradict(&vote) {
+            self.equivocated(from, Equivocation::Vote);
+            return;
+        }
         let is_late = vote.block.view <= self.safety.high_block().view;
         if is_late || vote.voter != from || !self.votes.has_room_for(&vote, self.safety.view()) {
             return;

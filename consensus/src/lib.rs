@@ -20,7 +20,8 @@ use std::{fmt, time::Duration};
 use borsh::{BorshDeserialize, BorshSerialize};
 use bytes::Bytes;
 use kraken_types::{
-    Awaited, Certificate, Commit, HeaderDigest, Identity, Round, Timestamp, ValidatorId, Verified,
+    Awaited, Certificate, Commit, Equivocation, HeaderDigest, Identity, Round, Timestamp,
+    ValidatorId, Verified,
     codec::{self, DecodeError},
     genesis,
 };
@@ -126,6 +127,13 @@ pub enum Effect {
         certificate: HeaderDigest,
         /// Who has it.
         from: ValidatorId,
+    },
+    /// Somebody contradicts itself. There is nothing to do about it but to tell the operator.
+    Equivocated {
+        /// Who.
+        whom: ValidatorId,
+        /// In what.
+        what: Equivocation,
     },
     /// Append to the total order. Indexes count up from zero without gaps.
     Commit(Commit),

@@ -344,6 +344,7 @@ impl Stage<'_> {
                     Entry::Protocol(_) => true,
                 });
             }
+            Effect::Equivocated { whom, .. } => assert_ne!(whom, id, "accuses itself"),
             Effect::Commit(commit) => self.commit(place, commit),
         }
     }

@@ -333,6 +333,7 @@ impl Stage<'_> {
             Output::Pruned(round) => {
                 self.log.retain(|record| record.round().is_none_or(|about| round < about));
             }
+            Output::Equivocated { whom, .. } => assert_ne!(whom, OURS, "accuses itself"),
             Output::WakeAt(at) => self.wake_at = Some(at),
         }
     }

@@ -377,6 +377,7 @@ impl Stage<'_> {
             Effect::Want { certificate: _, from } => {
                 assert!(self.world.committee.get(from).is_some(), "asks a stranger");
             }
+            Effect::Equivocated { whom, .. } => assert_ne!(whom, id, "accuses itself"),
             Effect::Commit(commit) => self.commit(place, commit),
         }
     }

@@ -15,7 +15,8 @@
 //!   lags more than `gc_depth` rounds behind, rounds become slower and slower.
 //! - P3 A header gets our vote if its parents are known with all their ancestors and make a quorum,
 //!   its time lies between theirs and now, its payload is durable with us, and we voted for no
-//!   other header of its author and round. The vote is durable before it is sent.
+//!   other header of its author and round. The vote is durable before it is sent. A second header of
+//!   an author and round is an [`Equivocation`].
 //! - P4 A quorum of votes makes a certificate, which everyone is sent. A header that has none when
 //!   its author makes the next, or when a higher round has a quorum, is given up: nobody else could
 //!   have one, so its payload goes into the next header.
@@ -54,8 +55,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use kraken_types::{
-    Awaited, BatchDigest, BatchRef, Certificate, Commit, HeaderDigest, Identity, Round, Signers,
-    Timestamp, ValidatorId, Verified, Verify,
+    Awaited, BatchDigest, BatchRef, Certificate, Commit, Equivocation, HeaderDigest, Identity,
+    Round, Signers, Timestamp, ValidatorId, Verified, Verify,
 };
 
 pub use message::{Message, Record};
@@ -203,6 +204,13 @@ pub enum Output {
     },
     /// Records about this round and those below are not needed any more.
     Pruned(Round),
+    /// Somebody contradicts itself. There is nothing to do about it but to tell the operator.
+    Equivocated {
+        /// Who.
+        whom: ValidatorId,
+        /// In what.
+        what: Equivocation,
+    },
     /// Come back with [`Input::Tick`] at this time, whatever was asked before.
     WakeAt(Timestamp),
 }

@@ -18,7 +18,7 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use kraken_consensus::{self as consensus, Protocol, TimerId};
 use kraken_mempool::primary::{self, Primary};
 use kraken_types::{
-    BatchRef, Commit, Round, Signers, Timestamp, ValidatorId,
+    BatchRef, Commit, Equivocation, Round, Signers, Timestamp, ValidatorId,
     codec::{self, DecodeError},
 };
 
@@ -118,6 +118,13 @@ pub enum Effect {
     },
     /// Entries about this round and those below are not needed any more.
     Pruned(Round),
+    /// Somebody contradicts itself. There is nothing to do about it but to tell the operator.
+    Equivocated {
+        /// Who.
+        whom: ValidatorId,
+        /// In what.
+        what: Equivocation,
+    },
     /// Execute this.
     Commit(Commit),
 }
@@ -254,6 +261,9 @@ fn of_primary(output: primary::Output, steps: &mut VecDeque<Step>, effects: &mut
             effects.push(Effect::Fetch { author, batch, holders });
         }
         primary::Output::Pruned(round) => effects.push(Effect::Pruned(round)),
+        primary::Output::Equivocated { whom, what } => {
+            effects.push(Effect::Equivocated { whom, what });
+        }
         primary::Output::WakeAt(at) => effects.push(Effect::WakeAt(at)),
     }
 }
@@ -283,6 +293,9 @@ fn of_protocol(effect: consensus::Effect, steps: &mut VecDeque<Step>, effects: &
         }
         consensus::Effect::Want { certificate, from } => {
             steps.push_back(Step::Primary(primary::Input::Want { certificate, from }));
+        }
+        consensus::Effect::Equivocated { whom, what } => {
+            effects.push(Effect::Equivocated { whom, what });
         }
         consensus::Effect::Commit(commit) => {
             steps.push_back(Step::Primary(primary::Input::Committed(commit.clone())));

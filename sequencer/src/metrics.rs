@@ -1,5 +1,6 @@
 //! What the tasks of this room count.
 
+use kraken_types::{Equivocation, ValidatorId};
 use prometheus_client::{
     encoding::EncodeLabelSet,
     metrics::{
@@ -21,6 +22,7 @@ pub struct Metrics {
     pub(crate) batches: Family<Origin, Counter>,
     pub(crate) batch_bytes: Family<Origin, Counter>,
     pub(crate) malformed: Family<Room, Counter>,
+    pub(crate) contradictions: Family<Contradiction, Counter>,
     pub(crate) transactions: Family<Outcome, Counter>,
     pub(crate) pool: Gauge,
     pub(crate) executed_block: Gauge,
@@ -46,6 +48,13 @@ pub(crate) struct Room {
     room: &'static str,
 }
 
+/// Who said two things of what.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct Contradiction {
+    peer: u16,
+    what: &'static str,
+}
+
 /// What became of an ordered transaction.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(crate) struct Outcome {
@@ -64,6 +73,7 @@ impl Default for Metrics {
             batches: Family::default(),
             batch_bytes: Family::default(),
             malformed: Family::default(),
+            contradictions: Family::default(),
             transactions: Family::default(),
             pool: Gauge::default(),
             executed_block: Gauge::default(),
@@ -101,6 +111,11 @@ impl Metrics {
             self.batch_bytes.clone(),
         );
         to.register("malformed", "Messages that could not be read", self.malformed.clone());
+        to.register(
+            "equivocations",
+            "Second headers of a round, and proposals and votes of a view, by who signed them",
+            self.contradictions.clone(),
+        );
         to.register(
             "pool_transactions",
             "Transactions that wait or are under way",
@@ -168,6 +183,12 @@ impl Metrics {
     /// A message could not be read.
     pub(crate) fn malformed(&self, room: &'static str) {
         self.malformed.get_or_create(&Room { room }).inc();
+    }
+
+    /// A validator contradicts itself.
+    pub(crate) fn equivocated(&self, whom: ValidatorId, what: Equivocation) {
+        let label = Contradiction { peer: whom.0, what: what.name() };
+        self.contradictions.get_or_create(&label).inc();
     }
 
     /// An ordered transaction is executed.

@@ -259,6 +259,10 @@ impl Ordering {
             Effect::SetTimer { timer, after } => self.timers.set(timer, after),
             Effect::Persist(entry) => self.persist(entry),
             Effect::Commit(commit) => self.commit(commit),
+            Effect::Equivocated { whom, what } => {
+                self.ends.metrics.equivocated(whom, what);
+                tracing::warn!(%whom, %what, "a validator signed two of what it may sign once");
+            }
             Effect::Send { .. }
             | Effect::Broadcast(_)
             | Effect::Fetch { .. }
@@ -303,7 +307,8 @@ impl Ordering {
                 Effect::Persist(_)
                 | Effect::Commit(_)
                 | Effect::WakeAt(_)
-                | Effect::SetTimer { .. } => {
+                | Effect::SetTimer { .. }
+                | Effect::Equivocated { .. } => {
                     unreachable!("this does not come out of the queue: {effect:?}")
                 }
             },

@@ -11,6 +11,7 @@ pub mod codec;
 mod commit;
 mod committee;
 mod crypto;
+mod equivocation;
 pub mod genesis;
 #[cfg(test)]
 mod golden;
@@ -29,6 +30,7 @@ pub use certificate::{Certificate, CertificateError, Vote, VoteError};
 pub use commit::{ChainDigest, Commit, CommitIndex, Cursor};
 pub use committee::{Committee, CommitteeError, Epoch, Identity, Stake, Validator, ValidatorId};
 pub use crypto::{Claim, Digest, Ed25519, Hasher, PublicKey, Scheme, SecretKey, Signature, Signer};
+pub use equivocation::Equivocation;
 pub use genesis::Genesis;
 pub use header::{BatchRef, Header, HeaderDigest, HeaderError, Round, SignedHeader};
 pub use signers::Signers;

@@ -147,6 +147,7 @@ fn holds(effects: &[Effect]) -> Vec<(u64, Awaited)> {
         | Effect::Attach(_)
         | Effect::Certificate(_)
         | Effect::Want { .. }
+        | Effect::Equivocated { .. }
         | Effect::Commit(_) => None,
     };
     effects.iter().filter_map(hold).collect()

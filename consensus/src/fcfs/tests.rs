@@ -233,6 +233,7 @@ impl Validator {
                 | Effect::Certificate(_)
                 | Effect::Broadcast(_)
                 | Effect::Hold { .. }
+                | Effect::Equivocated { .. }
                 | Effect::Attach(_) => panic!("not of this protocol"),
             }
         }

@@ -25,6 +25,12 @@ impl Votes {
             && !voted.is_some_and(|voted| voted.contains_key(&vote.voter))
     }
 
+    /// Whether its voter has voted for another block of that view.
+    pub(super) fn contradict(&self, vote: &Vote) -> bool {
+        let voted = self.views.get(&vote.block.view).and_then(|voted| voted.get(&vote.voter));
+        voted.is_some_and(|first| first.block != vote.block)
+    }
+
     /// Counts a vote for which there is room; returns the certificate once there is a quorum.
     pub(super) fn add(
         &mut self,

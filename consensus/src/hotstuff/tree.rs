@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use kraken_types::{Round, View};
+use kraken_types::{Round, ValidatorId, View};
 
 use super::block::{Block, BlockId, BlockRef};
 
@@ -66,6 +66,16 @@ impl Tree {
     /// Whether any block of this view is here.
     pub(super) fn has_view(&self, view: View) -> bool {
         self.views.range(first_of(view)..).next().is_some_and(|block| block.view == view)
+    }
+
+    /// Whether this author made another block of that view, which is here.
+    pub(super) fn contradicts(&self, block: BlockRef, author: ValidatorId) -> bool {
+        let of_view = self.views.range(first_of(block.view)..);
+        let mut others = of_view.take_while(|other| other.view == block.view);
+        others.any(|other| {
+            let other = self.blocks.get(&other.id).filter(|_| *other != block);
+            other.is_some_and(|other| other.author == author)
+        })
     }
 
     /// Takes in a block; `false` if there is no room.

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use kraken_types::{
-    BatchDigest, Header, HeaderDigest, Round, SignedHeader, Signers, Timestamp, ValidatorId,
-    Verified, Verify, Vote,
+    BatchDigest, Equivocation, Header, HeaderDigest, Round, SignedHeader, Signers, Timestamp,
+    ValidatorId, Verified, Verify, Vote,
 };
 
 use super::{AHEAD_MAX, Message, Output, Primary, Record, dag::Parents};
@@ -50,6 +50,13 @@ impl Voter {
     /// Remembers a vote.
     pub(super) fn record(&mut self, round: Round, author: ValidatorId, header: HeaderDigest) {
         self.voted.entry(round).or_default().insert(author, header);
+    }
+
+    /// The header of an author and round that we voted for, or that waits.
+    fn first(&self, round: Round, author: ValidatorId) -> Option<HeaderDigest> {
+        let waiting = self.suspended.get(&author).map(|waiting| &waiting.header);
+        let waiting = waiting.filter(|waiting| waiting.header().round == round);
+        self.voted(round, author).or_else(|| waiting.map(|waiting| waiting.digest()))
     }
 
     /// Whether a header must not take the place of the one of its author that waits.
@@ -115,10 +122,13 @@ impl Primary {
         if round <= self.amnesia.silent() {
             return;
         }
+        if self.voter.first(round, from).is_some_and(|first| first != signed.digest()) {
+            let (whom, what) = (from, Equivocation::Header);
+            self.outputs.push(Output::Equivocated { whom, what });
+            return;
+        }
         if let Some(voted) = self.voter.voted(round, from) {
-            if voted == signed.digest() {
-                self.send_vote(from, voted);
-            }
+            self.send_vote(from, voted);
             return;
         }
         if self.voter.is_taken(header) || now + self.config.drift_max < header.created_at {

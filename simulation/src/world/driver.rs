@@ -13,6 +13,7 @@ use crate::{
     agenda::{Event, Inside},
     node::{Batch, Input},
     plan::millis,
+    report::Invariant,
     sin::{Lane, Letter, Surroundings},
 };
 
@@ -92,6 +93,12 @@ impl World {
                     let asked = self.nodes[id.0].alarms.timer(timer);
                     self.plan_inside(id, after, Inside::Timer { timer, asked });
                 }
+                ordering::Effect::Equivocated { whom, what } => {
+                    if self.nodes[id.0].is_honest && !self.faulty.contains(&whom) {
+                        let what = format!("{id} accuses {whom} of two of its {what}s");
+                        self.observer.violated(Invariant::NonEquivocation, what);
+                    }
+                }
                 effect @ (ordering::Effect::Send { .. }
                 | ordering::Effect::Broadcast(_)
                 | ordering::Effect::Fetch { .. }
@@ -164,10 +171,11 @@ impl World {
                 node.inbox.push_back(Input::Worker(ordered));
                 node.executor.commits.insert(commit.index.0, commit);
             }
-            // These went to the disk and to the agenda when the machine said them.
+            // What became of these was seen to when the machine said them.
             ordering::Effect::Persist(_)
             | ordering::Effect::WakeAt(_)
-            | ordering::Effect::SetTimer { .. } => {}
+            | ordering::Effect::SetTimer { .. }
+            | ordering::Effect::Equivocated { .. } => {}
         }
     }
 

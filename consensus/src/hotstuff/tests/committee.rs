@@ -252,6 +252,7 @@ impl Net {
                 self.schedule(time, id, Event::Certificate(certificate.digest()));
             }
             Effect::Commit(commit) => self.commit(id, commit),
+            Effect::Equivocated { whom, what } => panic!("{whom} showed two of its {what}s"),
             Effect::Hold { .. } | Effect::Attach(_) | Effect::Want { .. } => {
                 panic!("HotStuff asks nothing of a round")
             }

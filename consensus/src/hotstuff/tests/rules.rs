@@ -1,7 +1,7 @@
 //! One rule of the whole each.
 
 use kraken_types::{
-    Certificate, Round, Signers, ValidatorId, Verified, View,
+    Certificate, Equivocation, Round, Signers, ValidatorId, Verified, View,
     testing::{certify, committee, header, identity},
 };
 
@@ -200,7 +200,8 @@ fn of_two_blocks_of_one_view_the_first_gets_the_vote_and_the_certified_one_is_fo
     let second = block(1, genesis(), Some(&anchors[0]));
     assert_eq!(votes(&hotstuff.step(at(0), proposal(&first, qc(genesis()), None))), [name(&first)]);
     let effects = hotstuff.step(at(0), proposal(&second, qc(genesis()), None));
-    assert_eq!(votes(&effects), []);
+    let (whom, what) = (second.author, Equivocation::Proposal);
+    assert_eq!(effects, [Effect::Equivocated { whom, what }]);
 
     let next = block(2, name(&second), Some(&anchors[1]));
     let effects = hotstuff.step(at(0), proposal(&next, qc(name(&second)), None));
@@ -253,6 +254,20 @@ fn a_quorum_of_votes_opens_the_next_view_and_its_leader_proposes() {
     let expected = block(3, name(&first), Some(&anchors[1]));
     assert_eq!(proposed, Some(&expected));
     assert_eq!(votes(&effects), [name(&expected)], "a leader votes for its own block");
+}
+
+#[test]
+fn a_second_vote_of_a_view_does_not_count() {
+    let mut hotstuff = with_dag(2, &line(1));
+    let (one, other) = (block(1, genesis(), None), block(1, genesis(), Some(&line(1)[0])));
+    let (one, other) = (name(&one), name(&other));
+    assert_eq!(hotstuff.step(at(0), vote(0, one)), []);
+    let accused = Effect::Equivocated { whom: ValidatorId(0), what: Equivocation::Vote };
+    assert_eq!(hotstuff.step(at(0), vote(0, other)), [accused]);
+    assert_eq!(hotstuff.step(at(0), vote(0, one)), [], "the same again is none");
+    assert_eq!(messages(&hotstuff.step(at(0), vote(1, other))), Vec::<&Message>::new());
+    let effects = hotstuff.step(at(0), vote(3, other));
+    assert!(!has_timer(&effects, FETCH), "two voices are no quorum, so nothing is certified");
 }
 
 #[test]

@@ -271,6 +271,7 @@ impl Net {
                         || matches!(record, Record::Silent(_))
                 });
             }
+            Output::Equivocated { whom, what } => panic!("{whom} showed two of its {what}s"),
             Output::WakeAt(at) => {
                 assert!(self.now < at, "a wish for the past would never end");
                 self.nodes[node].wake_at = Some(at);

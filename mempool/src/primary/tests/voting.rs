@@ -1,7 +1,7 @@
 //! Rule P3.
 
 use kraken_types::{
-    BatchRef, Header, Round, Signers, Timestamp, ValidatorId,
+    BatchRef, Equivocation, Header, Round, Signers, Timestamp, ValidatorId,
     testing::{batch, batches, certify, child, header, identity},
 };
 
@@ -26,7 +26,8 @@ fn a_vote_is_durable_before_it_is_sent_and_the_same_for_ever() {
     let again = one.ask(&asked);
     assert_eq!((records(&again), votes_for(&again, 1)), (vec![], vec![asked.digest()]));
     let other = Header { created_at: Timestamp::from_millis(9), ..asked.clone() };
-    assert!(one.ask(&other).is_empty(), "one header for each author and round");
+    let accused = [Output::Equivocated { whom: author, what: Equivocation::Header }];
+    assert_eq!(one.ask(&other), accused, "one header for each author and round");
     assert_eq!(one.checks(), checks, "neither costs a check");
 
     let mut one = One::recovered(vec![record]);
@@ -132,9 +133,11 @@ fn of_each_author_the_newest_header_waits() {
     let asked = child(1, 2, &digests);
     let _ = one.ask(&asked);
     let checks = one.checks();
-    let _ = one.ask(&asked);
-    let _ = one.ask(&Header { created_at: Timestamp::from_millis(3), ..asked.clone() });
-    let _ = one.ask(&header(1, 1));
+    assert_eq!(one.ask(&asked), []);
+    let second = Header { created_at: Timestamp::from_millis(3), ..asked.clone() };
+    let accused = Output::Equivocated { whom: ValidatorId(1), what: Equivocation::Header };
+    assert_eq!(one.ask(&second), [accused]);
+    assert_eq!(one.ask(&header(1, 1)), []);
     assert_eq!(one.checks(), checks, "the first of a round stays, and older ones do not matter");
     let newer = child(1, 3, &[asked.digest()]);
     let _ = one.ask(&newer);
