@@ -14,8 +14,9 @@
 //!   then acknowledged to its author and reported to the primary. One that is there already, or
 //!   was released not long ago, is acknowledged again. Any other is passed over in silence.
 //! - W6 A batch that the primary misses is asked of its author, then of others that vouch for it in
-//!   turn. Anyone may bring it. If others than its author vouch for it, it is taken beyond the
-//!   budget: execution waits for it, and a quorum had room for it.
+//!   turn, and of those at once when they begin to. Anyone may bring it. If others than its author
+//!   vouch for it, it is taken beyond the budget: execution waits for it, and a quorum had room for
+//!   it.
 //! - W7 After a restart everything that is stored is reported again at the first tick, except what
 //!   [`Input::Ordered`] names before. Own batches gather their quorum anew.
 //! - W8 What is executed is released.

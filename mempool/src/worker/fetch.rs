@@ -64,12 +64,15 @@ impl Fetch {
     /// its way, so that has some time to come.
     pub(super) fn want(&mut self, now: Timestamp, wanted: Wanted, holders: &Signers) {
         if let Some(source) = self.wanted.get_mut(&wanted) {
+            let was_vouched = !source.holders.is_empty();
             for holder in holders.iter() {
                 source.holders.insert(holder);
             }
-            if !source.holders.is_empty() {
+            if !was_vouched && !source.holders.is_empty() {
                 let key = (source.number, wanted);
                 self.unvouched.entry(wanted.1).or_default().remove(&key);
+                // Its author may have been asked in vain for long, and ever more rarely.
+                self.retries.hasten(key, now);
             }
             return;
         }

@@ -62,6 +62,13 @@ impl<K: Ord + Copy> Retries<K> {
         }
     }
 
+    /// There is more hope than before: the next try is due now, as if there had been one at most.
+    pub(super) fn hasten(&mut self, key: K, now: Timestamp) {
+        if let Some(&Turn { tries, .. }) = self.turns.get(&key) {
+            self.set(key, Turn { at: now, tries: tries.min(1) });
+        }
+    }
+
     /// How often it was tried.
     pub(super) fn tries(&self, key: K) -> u32 {
         self.turns.get(&key).map_or(0, |turn| turn.tries)

@@ -36,9 +36,33 @@ fn what_is_probably_on_its_way_has_some_time_to_come() {
     assert_eq!(tick(&mut worker, 99), []);
     assert_eq!(tick(&mut worker, 100), [want(1, &missing)]);
     assert_eq!(tick(&mut worker, 200), [want(1, &missing)], "nobody else vouches for it");
-    let _ = worker.step(at(200), fetch(1, missing, [3]));
-    assert_eq!(tick(&mut worker, 400), [want(1, &missing)], "the author's turn");
-    assert_eq!(tick(&mut worker, 800), [want(3, &missing)]);
+}
+
+#[test]
+fn as_soon_as_others_vouch_for_a_batch_they_are_asked() {
+    let mut worker = worker(4, 0);
+    let (missing, _) = batch(1, 0, 5);
+    let _ = worker.step(at(0), fetch(1, missing, []));
+    for now in [100, 200, 400, 800, 1_600, 3_200] {
+        assert_eq!(tick(&mut worker, now), [want(1, &missing)], "its author holds it back");
+    }
+    let asked = worker.step(at(3_300), fetch(1, missing, [2, 3]));
+    assert_eq!(asked, [Output::WakeAt(at(3_300))]);
+    for (now, whom) in [(3_300, 2), (3_500, 3), (3_900, 1), (4_700, 2)] {
+        assert_eq!(tick(&mut worker, now), [want(whom, &missing)], "{now}");
+    }
+    let again = worker.step(at(4_700), fetch(1, missing, [2, 3]));
+    assert_eq!(again, [], "it is no news any more");
+}
+
+#[test]
+fn what_is_vouched_for_before_its_author_was_asked_is_asked_of_the_author() {
+    let mut worker = worker(4, 0);
+    let (missing, _) = batch(1, 0, 5);
+    let _ = worker.step(at(0), fetch(1, missing, []));
+    let _ = worker.step(at(50), fetch(1, missing, [3]));
+    assert_eq!(tick(&mut worker, 50), [want(1, &missing)]);
+    assert_eq!(tick(&mut worker, 150), [want(3, &missing)]);
 }
 
 #[test]
