@@ -70,6 +70,12 @@ pub fn named(name: &str) -> Option<Kind> {
     ALL.iter().find(|kind| kind.name == name).copied()
 }
 
+/// All of these sins at once; `None` if there is no sin of one of the names.
+pub fn together(names: &[&str]) -> Option<Box<dyn Sin>> {
+    let sins = names.iter().map(|name| named(name).map(|kind| (kind.start)()));
+    sins.collect::<Option<Vec<_>>>().map(|sins| Box::new(Mix(sins)) as Box<dyn Sin>)
+}
+
 /// Runs a seed with as many liars as its committee bears, of this sin or, without one, of any.
 ///
 /// First come, first served bears none, and has none.

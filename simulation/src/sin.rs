@@ -7,6 +7,7 @@ use std::fmt;
 
 use bytes::Bytes;
 use kraken_types::{Identity, Timestamp, ValidatorId};
+use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
 
 /// Which part of a validator a message belongs to.
@@ -71,5 +72,40 @@ pub trait Sin: fmt::Debug + Send {
     ) -> Vec<Letter> {
         let _ = (around, from, lane, bytes);
         Vec::new()
+    }
+}
+
+/// A sin with all that it needs, for whoever drives a liar outside of a [`World`](crate::World).
+#[derive(Debug)]
+pub struct Sinner {
+    identity: Identity,
+    sin: Box<dyn Sin>,
+    random: ChaCha8Rng,
+}
+
+impl Sinner {
+    /// A validator with this sin; what it draws follows from the seed.
+    pub fn new(identity: Identity, sin: Box<dyn Sin>, seed: u64) -> Self {
+        Self { identity, sin, random: ChaCha8Rng::seed_from_u64(seed) }
+    }
+
+    /// What is sent in the place of what the honest code says.
+    pub fn outgoing(&mut self, now: Timestamp, letter: Letter) -> Vec<Letter> {
+        let Self { identity, sin, random } = self;
+        sin.outgoing(&mut Surroundings { now, identity, random }, letter)
+    }
+
+    /// Whether the honest code is to see what arrived, and what is sent besides its answer.
+    pub fn incoming(
+        &mut self,
+        now: Timestamp,
+        from: ValidatorId,
+        lane: Lane,
+        bytes: &Bytes,
+    ) -> (bool, Vec<Letter>) {
+        let Self { identity, sin, random } = self;
+        let mut around = Surroundings { now, identity, random };
+        let hears = sin.hears(&mut around, from, lane, bytes);
+        (hears, sin.incoming(&mut around, from, lane, bytes))
     }
 }

@@ -5,6 +5,7 @@ mod chaos;
 mod crash;
 mod errors;
 mod intruders;
+mod liars;
 mod restart;
 mod weather;
 

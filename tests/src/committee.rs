@@ -3,6 +3,7 @@
 mod agreement;
 mod files;
 mod impostor;
+mod liar;
 mod ports;
 mod proxy;
 mod validator;
@@ -14,6 +15,7 @@ use tempfile::TempDir;
 pub use self::{
     agreement::{Agreed, agree, same_tip},
     impostor::Impostor,
+    liar::{Fame, Liar},
     proxy::{Proxies, Weather},
     validator::{Door, Validator},
 };

@@ -52,6 +52,7 @@ const ROOMS: [Room; 14] = [
             "sequencer",
             "rpc",
             "node",
+            "simulation",
             "openrpc",
         ],
         true,

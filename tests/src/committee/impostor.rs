@@ -18,9 +18,9 @@ const LANES: [&str; 2] = ["first", "second"];
 /// A swarm of ours among those of a committee.
 #[derive(Debug)]
 pub struct Impostor {
-    network: Network,
-    /// What validators send, which nobody reads.
-    _inboxes: Inboxes,
+    pub(super) network: Network,
+    /// What validators send.
+    pub(super) inboxes: Inboxes,
 }
 
 impl Impostor {
@@ -41,18 +41,13 @@ impl Impostor {
     /// # Panics
     /// If it cannot listen, or the committee has no such swarm.
     pub fn of_validator(committee: &Committee, id: usize, swarm: &str) -> Self {
-        let validator = &committee.validators()[id];
-        let keys = fs::read_to_string(validator.home().join("key.toml")).expect("it is ours");
-        let seed = |name: &str| {
-            let line =
-                keys.lines().find(|line| line.starts_with(name)).expect("a key of each kind");
-            line.split('"').nth(1).map(seed).expect("a key in quotes")
-        };
+        let [primary, _, worker] = committee.validators()[id].network();
         let (name, listen) = match swarm {
-            "primary" => ("network", validator.network()[0]),
-            _ => ("workers", validator.network()[2]),
+            "primary" => ("network", primary),
+            _ => ("workers", worker),
         };
-        Self::start(committee, swarm, Some(id), (Keypair::from_seed(seed(name)), listen))
+        let key = Keypair::from_seed(seed(committee, id, name));
+        Self::start(committee, swarm, Some(id), (key, listen))
     }
 
     /// Sends a frame on a lane to a validator, if there is a connection to it now.
@@ -67,8 +62,7 @@ impl Impostor {
         own: Option<usize>,
         (key, listen): (Keypair, SocketAddr),
     ) -> Self {
-        let text = fs::read_to_string(committee.folder().join("genesis.toml")).expect("it is ours");
-        let genesis = Genesis::from_toml(&text).expect("it is a genesis");
+        let genesis = genesis(committee);
         let config = Config {
             name: swarm.to_owned(),
             key,
@@ -85,7 +79,7 @@ impl Impostor {
         let metrics = Metrics::register(&mut prometheus_client::registry::Registry::default());
         let started = runtime().block_on(Network::start(config, &metrics));
         let (network, inboxes) = started.expect("its settings are right");
-        Self { network, _inboxes: inboxes }
+        Self { network, inboxes }
     }
 }
 
@@ -127,12 +121,23 @@ fn peers(committee: &Committee, genesis: &Genesis, swarm: &str, own: Option<usiz
     keys.iter().enumerate().filter(|(id, _)| Some(*id) != own).map(peer).collect()
 }
 
-fn validator_id(id: usize) -> ValidatorId {
+pub(super) fn validator_id(id: usize) -> ValidatorId {
     ValidatorId(u16::try_from(id).expect("few validators"))
 }
 
-/// The 32 bytes that 64 digits stand for.
-fn seed(digits: &str) -> [u8; 32] {
+/// What the validators of a committee share.
+pub(super) fn genesis(committee: &Committee) -> Genesis {
+    let text = fs::read_to_string(committee.folder().join("genesis.toml")).expect("it is ours");
+    Genesis::from_toml(&text).expect("it is a genesis")
+}
+
+/// The secret of a validator with this name in its key file; of workers the first.
+pub(super) fn seed(committee: &Committee, id: usize, name: &str) -> [u8; 32] {
+    let path = committee.validators()[id].home().join("key.toml");
+    let keys = fs::read_to_string(path).expect("it is ours");
+    let line = keys.lines().find(|line| line.starts_with(name)).expect("a key of each kind");
+    let digits = line.split('"').nth(1).expect("a key in quotes");
+    // 32 bytes are 64 digits.
     let byte = |place: usize| u8::from_str_radix(&digits[2 * place..2 * place + 2], 16);
     std::array::from_fn(|place| byte(place).expect("a key is written in hexadecimal digits"))
 }
