@@ -1,12 +1,13 @@
-//! What the network between validators does to them: partitions, delays, resets, stalls.
+//! What the network between validators does to them: partitions, delays, resets, stalls, losses.
 
 use std::{
+    sync::Arc,
     thread,
     time::{Duration, Instant},
 };
 
 use kraken_tests::{
-    Client, Committee, Wallet,
+    Client, Committee, Load, Wallet,
     client::wait_for,
     committee::{self, VALIDATORS, Weather, agree, same_tip},
 };
@@ -21,6 +22,13 @@ const SILENT: Duration = Duration::from_secs(12);
 /// How long each kind of bad weather lasts at least.
 const BAD: Duration = Duration::from_secs(4);
 
+/// Transfers a second, and accounts that send them, where datagrams are lost.
+const PER_SECOND: u32 = 20;
+const SENDERS: u16 = 10;
+
+/// How long they are sent.
+const LOADED: Duration = Duration::from_secs(12);
+
 /// Somebody who pays a little, again and again.
 struct Payer {
     wallet: Wallet,
@@ -31,6 +39,13 @@ impl Payer {
     fn new() -> Self {
         let wallet = Wallet::new(2);
         Self { nonces: vec![0; wallet.len()], wallet }
+    }
+
+    /// Goes on after others have used the same accounts.
+    fn after_others(client: &Client) -> Self {
+        let wallet = Wallet::new(2);
+        let nonce = |account| client.nonce(wallet.address(account)).expect("the node answers");
+        Self { nonces: (0..wallet.len()).map(nonce).collect(), wallet }
     }
 
     /// Sends a transfer of an account to a validator.
@@ -48,8 +63,13 @@ impl Payer {
         }
     }
 
-    /// Does so at one validator after the other, for so long.
-    fn pay_for(&mut self, time: Duration, clients: &[Client], mut between: impl FnMut(usize)) {
+    /// Does so at one validator after the other, for so long; returns how often.
+    fn pay_for(
+        &mut self,
+        time: Duration,
+        clients: &[Client],
+        mut between: impl FnMut(usize),
+    ) -> usize {
         let began = Instant::now();
         let mut paid = 0;
         while began.elapsed() < time {
@@ -57,6 +77,7 @@ impl Payer {
             between(paid);
             paid += 1;
         }
+        paid
     }
 }
 
@@ -149,6 +170,27 @@ fn delays_resets_and_stalls_stop_nobody() {
         };
         committee.validators().iter().all(is_whole).then_some(())
     });
+}
+
+#[test]
+fn over_quic_one_datagram_in_twenty_is_lost_and_nothing_else() {
+    let committee = Committee::start_over_quic("hotstuff");
+    let (clients, proxies) = (committee.clients(), committee.proxies());
+    proxies.everywhere(Weather::Lossy { percent: 5 });
+    let load = Load::start(&committee.doors(), &Arc::new(Wallet::new(SENDERS)), PER_SECOND, 1);
+    thread::sleep(LOADED);
+    let record = load.stop();
+    same_tip(&clients, committee::WITHIN);
+    let lost = proxies.lost();
+    assert_ne!(lost, 0, "no datagram was lost");
+    let (sent, seen) = (u64::from(PER_SECOND) * LOADED.as_secs(), record.receipts.len() as u64);
+    assert!(sent / 2 < seen, "{seen} of {sent} transfers, and {lost} datagrams lost");
+
+    // Each waits for the end of a block, a second at most, and then for all validators.
+    let paid = Payer::after_others(&clients[0]).pay_for(BAD, &clients, |_| ());
+    assert!(2 <= paid, "{paid} payments in {BAD:?}");
+    proxies.everywhere(Weather::Clear);
+    agree(&clients);
 }
 
 /// Connections of a validator that have ended.

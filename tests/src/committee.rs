@@ -19,11 +19,15 @@ pub use self::{
     proxy::{Proxies, Weather},
     validator::{Door, Validator},
 };
-use self::{files::Files, ports::Ports};
+use self::{files::Files, ports::Ports, proxy::Carried};
 use crate::{Client, node};
 
 /// Validators of a committee: the fewest that bear one that fails.
 pub const VALIDATORS: usize = 4;
+
+/// What carries bytes between validators, in the words of their settings.
+const TCP: &str = "tcp";
+const QUIC: &str = "quic";
 
 /// How long anything may take that a committee does by itself on a busy machine.
 pub const WITHIN: Duration = Duration::from_secs(90);
@@ -47,7 +51,7 @@ impl Committee {
     /// # Panics
     /// If they do not, or not in time.
     pub fn start(protocol: &str) -> Self {
-        Self::make(protocol, |_| None)
+        Self::make(protocol, TCP, |_| None)
     }
 
     /// The same with a proxy on every way from one validator to another.
@@ -55,10 +59,22 @@ impl Committee {
     /// # Panics
     /// As [`Committee::start`].
     pub fn start_with_proxies(protocol: &str) -> Self {
-        Self::make(protocol, |ports| Some(Proxies::start(ports)))
+        Self::make(protocol, TCP, |ports| Some(Proxies::start(ports, Carried::Streams)))
     }
 
-    fn make(protocol: &str, proxies: impl Fn(&[Ports]) -> Option<Proxies>) -> Self {
+    /// The same, over QUIC: the proxies carry datagrams.
+    ///
+    /// # Panics
+    /// As [`Committee::start`].
+    pub fn start_over_quic(protocol: &str) -> Self {
+        Self::make(protocol, QUIC, |ports| Some(Proxies::start(ports, Carried::Datagrams)))
+    }
+
+    fn make(
+        protocol: &str,
+        transport: &str,
+        proxies: impl Fn(&[Ports]) -> Option<Proxies>,
+    ) -> Self {
         let turn = turn();
         let folder = tempfile::tempdir().expect("a temporary folder");
         let files = Files::make(folder.path(), protocol);
@@ -67,7 +83,7 @@ impl Committee {
         let mut validators = Vec::new();
         for (id, own) in ports.iter().enumerate() {
             let peers = places(id, &ports, proxies.as_ref());
-            let home = files.write_settings(id, own, &peers);
+            let home = files.write_settings(id, transport, own, &peers);
             let mut validator = Validator::new(id, home, own);
             validator.launch();
             validators.push(validator);

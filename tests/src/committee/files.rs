@@ -45,6 +45,7 @@ impl Files {
     pub(super) fn write_settings(
         &self,
         id: usize,
+        transport: &str,
         own: &Ports,
         peers: &[[SocketAddr; 3]],
     ) -> PathBuf {
@@ -53,7 +54,7 @@ impl Files {
         let mut text = format!(
             "data_dir = \"data\"\ngenesis = \"../genesis.toml\"\nkey = \"key.toml\"\n\
              [rpc]\nhost = \"{host}\"\nport = {port}\ndevnet = true\n\
-             [network]\nprimary = \"{primary}\"\nworkers = [\"{worker}\"]\nsync = \"{sync}\"\n\
+             [network]\ntransport = \"{transport}\"\nprimary = \"{primary}\"\nworkers = [\"{worker}\"]\nsync = \"{sync}\"\n\
              [execution]\nthreads = 1\n[metrics]\nlisten = \"{metrics}\"\n"
         );
         for [primary, sync, worker] in peers {

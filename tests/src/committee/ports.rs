@@ -1,6 +1,6 @@
 //! Ports of this machine that stay those of a validator while it is dead.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 
 use super::VALIDATORS;
 
@@ -45,8 +45,10 @@ pub(super) fn free() -> Vec<Ports> {
     // All are held until all are found, or one would be found twice.
     let mut held = Vec::new();
     for port in (begin..COUNT).chain(0..begin).map(|place| FIRST + place) {
-        if let Ok(listener) = TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
-            held.push(listener);
+        let place = (Ipv4Addr::LOCALHOST, port);
+        // Validators may use either.
+        if let (Ok(tcp), Ok(udp)) = (TcpListener::bind(place), UdpSocket::bind(place)) {
+            held.push((tcp, udp));
         }
         if held.len() == VALIDATORS * EACH {
             break;
@@ -54,7 +56,7 @@ pub(super) fn free() -> Vec<Ports> {
     }
     assert_eq!(held.len(), VALIDATORS * EACH, "too few ports are free");
     let addresses: Vec<_> =
-        held.iter().map(|listener| listener.local_addr().expect("it listens")).collect();
+        held.iter().map(|(listener, _)| listener.local_addr().expect("it listens")).collect();
     let ports = |chunk: &[SocketAddr]| Ports {
         primary: chunk[0],
         sync: chunk[1],

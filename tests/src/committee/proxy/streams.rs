@@ -72,7 +72,9 @@ async fn forward(from: ReadHalf<'_>, to: WriteHalf<'_>, mut sky: watch::Receiver
         while let Ok(length @ 1..) = read(&from, &mut buffer).await {
             let delay = match seen.borrow().weather {
                 Weather::Delayed(delay) => delay,
-                Weather::Clear | Weather::Stalled | Weather::Cut => Duration::ZERO,
+                Weather::Clear | Weather::Stalled | Weather::Cut | Weather::Lossy { .. } => {
+                    Duration::ZERO
+                }
             };
             let chunk = (Instant::now() + delay, buffer[..length].to_vec());
             if sender.send(chunk).await.is_err() {
