@@ -14,6 +14,7 @@ mod contracts;
 mod fuzz;
 mod mutants;
 mod net;
+mod node;
 mod node_js;
 mod process;
 mod sim;
@@ -42,7 +43,8 @@ Commands:
   clients [--release]   Starts nodes of its own on free ports and runs the client suites of
                         tests/clients against them: one with a block for each transaction, one with
                         a block every half second, and a committee of four for each protocol, where
-                        each call goes to another validator. Brings its npm packages itself.
+                        each call goes to another validator; at its end all four must have the
+                        same blocks. Brings its npm packages itself.
                         --release tests the release build instead of the development build.
   chaos [--minutes N] [--protocol hotstuff|bullshark|fcfs] [--seed N]
                         Ten minutes of transfers through four validators, of whom one is killed
