@@ -19,6 +19,7 @@ mod node_js;
 mod process;
 mod sim;
 mod tests;
+mod transfers;
 
 use std::{env, process::ExitCode};
 
@@ -65,17 +66,22 @@ Commands:
   bench [NAME] [ARGS]   Runs one bench of the node in release mode, execution or order; without a
                         name, says what there is.
   bench steps           Measures what single steps of mempool and consensus cost, as one table.
+  bench transfers [--protocol P] [--rate N] [--seconds S]
+                        Signed transfers of starknet.js through a testnet of four validators: the
+                        highest rate that they keep up with, and the time from sending a transfer
+                        to ACCEPTED_ON_L2 at half of it; or one rate, if it is given.
   net                   Four validators in containers, with Prometheus and a dashboard: builds the
                         image and runs docker-compose.yml until Ctrl-C. PROTOCOL=bullshark or fcfs
                         orders by another protocol than HotStuff.
   help                  This text.
 
-Needs a Rust toolchain. Contracts and clients also need Node.js 20 or newer with npm, and
-net needs Docker with Compose.
+Needs a Rust toolchain. Contracts, clients and bench transfers also need Node.js 20 or newer
+with npm, and net needs Docker with Compose.
 
 Environment:
   CI=true               A step that cannot run is a failure.
   CARGO_TARGET_DIR      Where everything is built, as always with cargo.
+  KRAKEN_BIN            The program that bench transfers runs, instead of a release build.
 ";
 
 fn main() -> ExitCode {
@@ -108,6 +114,7 @@ fn run(arguments: &[String]) -> Result<()> {
         ["mutants", name] => mutants::run(name),
         ["fuzz", chosen @ ..] => fuzz::run(chosen),
         ["bench", "steps"] => bench::steps(),
+        ["bench", "transfers", arguments @ ..] => transfers::run(arguments),
         ["bench", arguments @ ..] => bench::node(arguments),
         ["net"] => net::run(),
         ["check" | "clients" | "contracts" | "mutants" | "net", rest @ ..] => {
