@@ -30,4 +30,4 @@ for (let number = 0; number <= tip; number += 1) {
     assert.deepEqual(block, blocks[0], `block ${number} of validators 0 and ${validator}`);
   }
 }
-console.log(`${tip + 1} blocks compared: hashes and state roots agree on ${URLS.length} validators`);
+console.log(`${tip + 1} blocks: hashes and state roots are the same on ${URLS.length} validators`);

@@ -72,7 +72,8 @@ async function sign(purses, count) {
   for (const bound of Object.values(bounds)) {
     bound.max_price_per_unit *= PRICE_FACTOR;
   }
-  const nonces = await Promise.all(purses.map(async ({ account }) => BigInt(await account.getNonce())));
+  const nonceOf = async ({ account }) => BigInt(await account.getNonce());
+  const nonces = await Promise.all(purses.map(nonceOf));
   const signed = [];
   for (let index = 0; index < count; index += 1) {
     const place = index % purses.length;
