@@ -20,7 +20,7 @@ const BEGINNING: Duration = Duration::from_secs(6);
 const WATCHED: Duration = Duration::from_secs(14);
 
 /// Blocks there must be by the end, though a liar that leads costs the others a time-out.
-const BLOCKS_MIN: u64 = 10;
+const BLOCKS_MIN: u64 = 7;
 
 /// Who lies.
 const LIAR: usize = 3;
