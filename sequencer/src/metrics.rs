@@ -185,10 +185,10 @@ impl Metrics {
         self.malformed.get_or_create(&Room { room }).inc();
     }
 
-    /// A validator contradicts itself.
-    pub(crate) fn equivocated(&self, whom: ValidatorId, what: Equivocation) {
+    /// A validator contradicts itself; says whether it is the first time that it does so in this.
+    pub(crate) fn equivocated(&self, whom: ValidatorId, what: Equivocation) -> bool {
         let label = Contradiction { peer: whom.0, what: what.name() };
-        self.contradictions.get_or_create(&label).inc();
+        self.contradictions.get_or_create(&label).inc() == 0
     }
 
     /// An ordered transaction is executed.

@@ -260,8 +260,10 @@ impl Ordering {
             Effect::Persist(entry) => self.persist(entry),
             Effect::Commit(commit) => self.commit(commit),
             Effect::Equivocated { whom, what } => {
-                self.ends.metrics.equivocated(whom, what);
-                tracing::warn!(%whom, %what, "a validator signed two of what it may sign once");
+                // Once, because a liar goes on lying; the rest is counted.
+                if self.ends.metrics.equivocated(whom, what) {
+                    tracing::warn!(%whom, %what, "a validator signed two of what it may sign once");
+                }
             }
             Effect::Send { .. }
             | Effect::Broadcast(_)
