@@ -15,6 +15,7 @@ pub(crate) mod get_transaction;
 pub(crate) mod get_transaction_receipt;
 pub(crate) mod get_transaction_status;
 pub(crate) mod mint;
+pub(crate) mod syncing;
 
 use kraken_execution::State;
 use kraken_sequencer::View;

@@ -168,7 +168,7 @@ pub(crate) const METHODS: &[Method] = &[
         name: "starknet_syncing",
         params: &[],
         errors: &[],
-        handler: Handler::Read(|_| json(Ok(false))),
+        handler: Handler::Read(|call| json(method::syncing::answer(call))),
     },
     Method {
         name: "starknet_getEvents",

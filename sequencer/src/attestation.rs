@@ -6,14 +6,14 @@
 
 mod tally;
 
-use std::{sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use bytes::Bytes;
 use kraken_ordering::Checkpoint;
 use kraken_storage::{Block, Error, Storage};
 use kraken_types::{
-    Acceptance, Attestation, Epoch, Identity, Statement, ValidatorId, Verified, Verify,
+    Acceptance, Attestation, Committee, Epoch, Identity, Statement, ValidatorId, Verified, Verify,
     codec::{self, DecodeError},
 };
 use starknet_api::block::BlockNumber;
@@ -22,9 +22,10 @@ use tokio_util::sync::CancellationToken;
 
 use self::tally::{Output, Tally};
 use crate::{
-    StartError,
+    Evidence, StartError,
     board::Board,
     committer::blocking,
+    error::with_causes,
     journal::Journal,
     lanes::{Inbox, Lane},
     metrics::{Metrics, gauge},
@@ -90,24 +91,47 @@ pub(crate) fn proof(storage: &Storage, number: BlockNumber) -> Result<Option<Acc
 /// The task that attests.
 #[derive(Debug)]
 pub(crate) struct Attesting {
-    pub(crate) identity: Identity,
+    pub(crate) committee: Arc<Committee>,
+    /// What a validator has besides; `None` for a full node, which says nothing.
+    pub(crate) validator: Option<Validator>,
     pub(crate) storage: Storage,
     pub(crate) board: Arc<Board>,
-    pub(crate) pool: SharedPool,
-    pub(crate) journal: Journal,
     pub(crate) recent: Recent,
     pub(crate) metrics: Metrics,
     /// From the committer.
     pub(crate) durable: mpsc::Receiver<Durable>,
-    pub(crate) lane: Lane,
+    /// From those who attest at other validators.
     pub(crate) inbox: Inbox,
+    /// Proofs that somebody was asked for.
+    pub(crate) proofs: mpsc::Receiver<Verified<Acceptance>>,
     /// The newest accepted block.
     pub(crate) accepted: watch::Sender<BlockNumber>,
+    /// The folder that gets the evidence if a quorum contradicts us.
+    pub(crate) evidence: Option<PathBuf>,
+}
+
+/// What a validator has who attests.
+#[derive(Debug)]
+pub(crate) struct Validator {
+    pub(crate) identity: Identity,
+    /// To those who attest at other validators.
+    pub(crate) lane: Lane,
+    pub(crate) pool: SharedPool,
+    pub(crate) journal: Journal,
+}
+
+impl Validator {
+    fn say(&self, statement: Statement) -> Verified<Attestation> {
+        let attestation = Attestation::sign(statement, &self.identity);
+        self.lane.broadcast(&Message::Attested(Attestation::clone(&attestation)));
+        attestation
+    }
 }
 
 enum Happened {
     Durable(Durable),
     Heard(ValidatorId, Bytes),
+    Proven(Verified<Acceptance>),
     Repeat,
 }
 
@@ -123,13 +147,13 @@ impl Attesting {
         shutdown: CancellationToken,
     ) -> Result<(), Ended> {
         let accepted = self.accepted.borrow().0;
-        let mut tally = Tally::new(Arc::clone(&self.identity.committee), accepted);
+        let mut tally = Tally::new(Arc::clone(&self.committee), accepted);
         for block in unaccepted {
             let durable = Durable { block, checkpoint: None, acceptance: None };
             self.attest(&mut tally, durable).await?;
         }
         let mut repeat = tokio::time::interval(REPEAT_EVERY);
-        let mut answers = vec![0; self.identity.committee.len()];
+        let mut answers = vec![0; self.committee.len()];
         loop {
             let happened = tokio::select! {
                 biased;
@@ -138,6 +162,7 @@ impl Attesting {
                     None => return Ok(()),
                 },
                 Some((from, bytes)) = self.inbox.recv() => Happened::Heard(from, bytes),
+                Some(proof) = self.proofs.recv() => Happened::Proven(proof),
                 _ = repeat.tick(), if !shutdown.is_cancelled() => Happened::Repeat,
             };
             match happened {
@@ -146,10 +171,18 @@ impl Attesting {
                     let left = &mut answers[usize::from(from.0)];
                     self.hear(&mut tally, from, &bytes, left).await?;
                 }
+                Happened::Proven(proof) => {
+                    if tally.wants_acceptance(&proof) {
+                        let outputs = tally.accepted(proof);
+                        self.carry_out(outputs).await?;
+                    }
+                }
                 Happened::Repeat => {
                     answers.fill(ANSWERS_MAX);
-                    for statement in tally.unaccepted() {
-                        self.say(statement);
+                    if let Some(validator) = &self.validator {
+                        for statement in tally.unaccepted() {
+                            validator.say(statement);
+                        }
                     }
                 }
             }
@@ -158,20 +191,15 @@ impl Attesting {
 
     async fn attest(&mut self, tally: &mut Tally, durable: Durable) -> Result<(), Ended> {
         let Durable { block, checkpoint, acceptance } = durable;
-        let statement = statement(&block, self.identity.committee.epoch());
+        let statement = statement(&block, self.committee.epoch());
         self.recent.insert(statement.number, checkpoint);
-        let outputs = match acceptance {
+        let outputs = match (acceptance, &self.validator) {
             // Others executed it, so it is not for us to attest.
-            Some(acceptance) => tally.taken_over(statement, acceptance),
-            None => tally.stored(self.say(statement)),
+            (Some(acceptance), _) => tally.taken_over(statement, acceptance),
+            (None, Some(validator)) => tally.stored(validator.say(statement)),
+            (None, None) => tally.unproven(statement),
         };
         self.carry_out(outputs).await
-    }
-
-    fn say(&self, statement: Statement) -> Verified<Attestation> {
-        let attestation = Attestation::sign(statement, &self.identity);
-        self.lane.broadcast(&Message::Attested(Attestation::clone(&attestation)));
-        attestation
     }
 
     /// `answers` is how many more answers the sender gets for now.
@@ -190,7 +218,7 @@ impl Attesting {
                 return Ok(());
             }
         };
-        let committee = &self.identity.committee;
+        let committee = &self.committee;
         let outputs = match message {
             Message::Attested(attestation) if tally.is_accepted(attestation.statement.number) => {
                 if attestation.validator == from && 0 < *answers {
@@ -231,8 +259,9 @@ impl Attesting {
     async fn answer(&self, to: ValidatorId, number: u64) -> Result<(), Ended> {
         let storage = self.storage.clone();
         let proof = blocking(move || proof(&storage, BlockNumber(number))).await;
-        if let Some(acceptance) = proof.map_err(|error| Ended::failed("attestation", &error))? {
-            self.lane.send(to, &Message::Accepted(acceptance));
+        let proof = proof.map_err(|error| Ended::failed("attestation", &error))?;
+        if let (Some(acceptance), Some(validator)) = (proof, &self.validator) {
+            validator.lane.send(to, &Message::Accepted(acceptance));
         }
         Ok(())
     }
@@ -249,29 +278,56 @@ impl Attesting {
                     tracing::error!(?first, ?second, "a validator attested two blocks");
                 }
                 Output::Diverged { ours, theirs } => {
-                    tracing::error!(?ours, ?theirs, "a quorum made another block of the order");
-                    return Err(Ended::failed("attestation", &Diverged { number: ours.number }));
+                    let number = ours.number;
+                    let evidence = self.keep_evidence(ours, theirs.clone()).await;
+                    tracing::error!(
+                        ?ours,
+                        ?theirs,
+                        evidence,
+                        "a quorum made another block of the order"
+                    );
+                    return Err(Ended::failed("attestation", &Diverged { number, evidence }));
                 }
             }
         }
         Ok(())
     }
 
+    /// Says where the evidence is. That it cannot be kept must not hide what has happened.
+    async fn keep_evidence(&self, ours: Statement, theirs: Acceptance) -> String {
+        let Some(folder) = self.evidence.clone() else {
+            return "the log above has both statements".to_owned();
+        };
+        let (storage, number) = (self.storage.clone(), BlockNumber(ours.number));
+        let block = blocking(move || storage.block_bytes(number)).await;
+        let block = match block {
+            Ok(block) => block.expect("we have stored the block that we made a statement of"),
+            Err(error) => return format!("no evidence could be kept: {}", with_causes(&error)),
+        };
+        let evidence = Evidence::new(ours, theirs, block);
+        let written = tokio::task::spawn_blocking(move || evidence.write(&folder)).await;
+        match written.expect("writing is never cancelled, and does not panic") {
+            Ok(path) => format!("the evidence is in {}", path.display()),
+            Err(error) => format!("no evidence could be kept: {error}"),
+        }
+    }
+
     /// The next block is accepted.
     async fn accept(&self, acceptance: Acceptance) -> Result<(), StartError> {
         let number = BlockNumber(acceptance.statement.number);
         let before = acceptance.statement.executed_up_to.commit;
-        let (storage, journal) = (self.storage.clone(), self.journal.clone());
+        let storage = self.storage.clone();
+        let journal = self.validator.as_ref().map(|validator| validator.journal.clone());
         let block = blocking(move || {
             storage.keep_acceptance(number, &codec::encode(&acceptance))?;
-            journal.release(before)?;
+            journal.map(|journal| journal.release(before)).transpose()?;
             storage.block(number)
         })
         .await?;
         self.board.accepted(number);
-        if let Some(block) = block {
+        if let (Some(block), Some(validator)) = (block, &self.validator) {
             let hashes = block.transactions.iter().map(|executed| executed.hash);
-            self.pool.lock().accepted(hashes);
+            validator.pool.lock().accepted(hashes);
         }
         self.metrics.accepted_block.set(gauge(number.0));
         self.accepted.send_replace(number);
@@ -282,9 +338,11 @@ impl Attesting {
 /// A quorum contradicts us.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "a quorum of validators made another block {number} of the same order: the log above has both \
-     statements; run the version that the others run, with an empty data folder"
+    "a quorum of validators made another block {number} of the same order: {evidence}; run the \
+     version that the others run, with an empty data folder"
 )]
 struct Diverged {
     number: u64,
+    /// Where it is.
+    evidence: String,
 }

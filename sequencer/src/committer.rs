@@ -8,7 +8,7 @@ pub(crate) mod seal;
 use std::{sync::Arc, time::Instant};
 
 use kraken_execution::{Chain, Changes, genesis::GenesisState};
-use kraken_storage::{Class, ExecutedTransaction, Header, Storage, trie};
+use kraken_storage::{Block, Class, ExecutedTransaction, Header, Storage, trie};
 use kraken_types::{Acceptance, Cursor, Digest, Verified};
 use starknet_api::{
     block::{BlockInfo, BlockNumber},
@@ -55,6 +55,26 @@ pub(crate) struct Executed {
 }
 
 impl Executed {
+    /// A block that others executed.
+    pub(crate) fn elsewhere(
+        block: Block,
+        before: Before,
+        acceptance: Verified<Acceptance>,
+    ) -> Self {
+        let changes = Changes::new(&block.state_diff, &block.classes);
+        Self {
+            info: block.header.info,
+            transactions: block.transactions,
+            state_diff: block.state_diff,
+            classes: block.classes,
+            changes: vec![Arc::new(changes)],
+            l2_gas_used: block.header.l2_gas_used,
+            executed_up_to: block.executed_up_to,
+            before,
+            acceptance: Some(acceptance),
+        }
+    }
+
     /// The block as others may see it until it is durable.
     pub(crate) fn unsealed(&self) -> UnsealedBlock {
         UnsealedBlock {

@@ -18,6 +18,9 @@ pub enum SubmitError {
     /// Nobody's fault: try again.
     #[error("mempool is full at {pending} transactions")]
     Full { pending: usize },
+    /// Nobody's fault: a full node found no validator that says anything about it. Try again.
+    #[error("no validator has a verdict on the transaction: {reason}")]
+    NotHandedOn { reason: String },
     /// Our fault.
     #[error(transparent)]
     Fault(#[from] Fault),
@@ -55,6 +58,9 @@ pub enum StartError {
     /// Others cannot be reached without settings.
     #[error("the genesis names {validators} validators, and there are no settings to reach them")]
     NoNetwork { validators: usize },
+    /// A committee of one serves blocks to nobody.
+    #[error("a committee of one has no swarm that could be followed")]
+    NobodyToFollow,
     /// A port is taken, or an address makes no sense.
     #[error("cannot start to listen to other validators")]
     Network(#[from] kraken_network::StartError),

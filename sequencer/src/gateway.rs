@@ -1,26 +1,25 @@
 //! The way in: checks a transaction alone, then against the state, then hands it to the pool.
 
+pub(crate) mod checks;
 mod stateless;
 
 use std::sync::Arc;
 
-use kraken_execution::{Chain, Fault, Prepared, State, validate};
+use kraken_execution::{Fault, Prepared, State, validate};
 use starknet_api::rpc_transaction::RpcTransaction;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Notify;
 
-use crate::{Admitted, SubmitError, View, board::Board, clock::Clock, pool::SharedPool};
+use self::checks::{Checks, nonce_of, pre_confirmed_state};
+use crate::{Admitted, SubmitError, View, pool::SharedPool};
 
 /// The way in. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct Gateway {
-    pub(crate) chain: Chain,
-    pub(crate) board: Arc<Board>,
-    pub(crate) clock: Arc<Clock>,
+    /// What can be said of any transaction.
+    pub(crate) checks: Checks,
     pub(crate) pool: SharedPool,
     /// Told when the pool has something new.
     pub(crate) arrived: Arc<Notify>,
-    /// How many checks may run at a time; they cost Cairo.
-    pub(crate) permits: Arc<Semaphore>,
 }
 
 impl Gateway {
@@ -33,38 +32,32 @@ impl Gateway {
         &self,
         transaction: RpcTransaction,
     ) -> Result<(Admitted, bool), SubmitError> {
-        stateless::check(&transaction, &self.chain.genesis().limits)?;
-        let _permit = self.permits.acquire().await.map_err(|_| SubmitError::Stopped)?;
         let gateway = self.clone();
-        let admitted = tokio::task::spawn_blocking(move || gateway.admit_blocking(transaction));
-        admitted.await.map_err(|error| {
-            SubmitError::Fault(Fault::Engine { reason: format!("checking panicked: {error}") })
-        })?
+        let admit = move |transaction, view: &View| gateway.admit_blocking(transaction, view);
+        self.checks.run(transaction, admit).await
     }
 
-    fn admit_blocking(&self, transaction: RpcTransaction) -> Result<(Admitted, bool), SubmitError> {
-        let transaction = Prepared::new(transaction, &self.chain)?;
-        let view = self.board.view(&self.clock);
-        let is_in_block = view.find_transaction(transaction.hash()).map_err(Fault::from)?.is_some();
-        if is_in_block {
-            return Err(SubmitError::Duplicate);
-        }
-        let state = pre_confirmed_state(&view)?;
+    fn admit_blocking(
+        &self,
+        transaction: Prepared,
+        view: &View,
+    ) -> Result<(Admitted, bool), SubmitError> {
+        let state = pre_confirmed_state(view)?;
         let nonce = nonce_of(&state, &transaction)?;
         // What costs nothing comes first; validation runs Cairo.
         self.pool.lock().admits(&transaction, nonce)?;
         let is_deploying = self.deploys_itself_first(&state, &transaction)?;
         let info = &view.pre_confirmed().info;
-        validate(state, info, &self.chain, &transaction, is_deploying)??;
+        validate(state, info, &self.checks.chain, &transaction, is_deploying)??;
 
-        let admitted = admitted(&transaction);
+        let admitted = Admitted::of(&transaction);
         let can_run = {
             let mut pool = self.pool.lock();
             // Nonces before this one may have been executed since the checks began. The builder puts
             // up what it executed before it tells the pool, so that nothing is missed in between.
-            let state = pre_confirmed_state(&self.board.view(&self.clock))?;
+            let state = pre_confirmed_state(&self.checks.view())?;
             let nonce = nonce_of(&state, &transaction)?;
-            pool.insert(transaction, nonce, self.clock.now())?
+            pool.insert(transaction, nonce, self.checks.clock.now())?
         };
         self.arrived.notify_one();
         Ok((admitted, can_run))
@@ -83,21 +76,13 @@ impl Gateway {
     }
 }
 
-/// The state after everything executed so far.
-fn pre_confirmed_state(view: &View) -> Result<State, Fault> {
-    let number = view.pre_confirmed().info.block_number;
-    Ok(view.state_at(number)?.expect("a view always has the state of its own open block"))
-}
-
-fn nonce_of(state: &State, transaction: &Prepared) -> Result<u64, Fault> {
-    let nonce = state.nonce(transaction.sender())?;
-    Ok(u64::try_from(nonce.0).unwrap_or(u64::MAX))
-}
-
-fn admitted(transaction: &Prepared) -> Admitted {
-    Admitted {
-        transaction_hash: transaction.hash(),
-        class_hash: transaction.class().map(|(class_hash, _)| class_hash),
-        contract_address: transaction.is_deploy_account().then(|| transaction.sender()),
+impl Admitted {
+    /// What the sender of a transaction learns.
+    pub(crate) fn of(transaction: &Prepared) -> Self {
+        Self {
+            transaction_hash: transaction.hash(),
+            class_hash: transaction.class().map(|(class_hash, _)| class_hash),
+            contract_address: transaction.is_deploy_account().then(|| transaction.sender()),
+        }
     }
 }

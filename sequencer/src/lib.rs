@@ -6,13 +6,15 @@
 //! ```
 //!
 //! Workers, ordering and attestation talk to their likes on other validators, over the lanes of
-//! `swarms`; `sync` helps a validator that was away.
+//! `swarms`; `sync` helps a validator that was away. A full node has no key and takes every block
+//! over in this way (`adopting`); what it is sent goes to a validator (`handing`).
 //!
 //! [`Orderer`] is the same without what is before workers and behind ordering.
 //!
 //! Start reading at [`Sequencer`]. What is decided here is decided in functions of their inputs:
 //! `pool` (who goes next) and `builder::rules` (where a block ends); everything else carries out.
 
+mod adopting;
 mod attestation;
 mod board;
 mod builder;
@@ -21,7 +23,10 @@ mod committer;
 mod dev;
 mod error;
 mod events;
+mod evidence;
+mod full_node;
 mod gateway;
+mod handing;
 mod journal;
 mod lanes;
 mod machines;
@@ -45,11 +50,14 @@ pub use committer::seal_genesis;
 pub use dev::{DevControl, DevError};
 pub use error::{StartError, SubmitError};
 pub use events::Event;
+pub use evidence::{Evidence, EvidenceError};
+pub use full_node::FullNodeConfig;
 pub use metrics::Metrics;
 pub use network::{NetworkConfig, Seed, SwarmConfig, Transport};
 pub use orderer::{OrderObserver, Orderer, OrdererConfig};
 pub use pool::Progress;
 pub use sequencer::{Admitted, Config, Mode, Sequencer};
+pub use sync::Distance;
 pub use view::{BlockAt, UnsealedBlock, View};
 
 #[cfg(test)]

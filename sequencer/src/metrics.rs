@@ -25,6 +25,7 @@ pub struct Metrics {
     pub(crate) contradictions: Family<Contradiction, Counter>,
     pub(crate) transactions: Family<Outcome, Counter>,
     pub(crate) pool: Gauge,
+    pub(crate) handed_on: Family<Outcome, Counter>,
     pub(crate) executed_block: Gauge,
     pub(crate) durable_block: Gauge,
     pub(crate) accepted_block: Gauge,
@@ -55,7 +56,7 @@ pub(crate) struct Contradiction {
     what: &'static str,
 }
 
-/// What became of an ordered transaction.
+/// What became of a transaction.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(crate) struct Outcome {
     outcome: &'static str,
@@ -76,6 +77,7 @@ impl Default for Metrics {
             contradictions: Family::default(),
             transactions: Family::default(),
             pool: Gauge::default(),
+            handed_on: Family::default(),
             executed_block: Gauge::default(),
             durable_block: Gauge::default(),
             accepted_block: Gauge::default(),
@@ -120,6 +122,11 @@ impl Metrics {
             "pool_transactions",
             "Transactions that wait or are under way",
             self.pool.clone(),
+        );
+        to.register(
+            "handed_on",
+            "Transactions that a full node handed to validators, by what they said",
+            self.handed_on.clone(),
         );
         to.register(
             "missing_batches",
@@ -189,6 +196,11 @@ impl Metrics {
     pub(crate) fn equivocated(&self, whom: ValidatorId, what: Equivocation) -> bool {
         let label = Contradiction { peer: whom.0, what: what.name() };
         self.contradictions.get_or_create(&label).inc() == 0
+    }
+
+    /// A validator was asked to take a transaction.
+    pub(crate) fn handed_on(&self, outcome: &'static str) {
+        self.handed_on.get_or_create(&Outcome { outcome }).inc();
     }
 
     /// An ordered transaction is executed.

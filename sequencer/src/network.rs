@@ -22,7 +22,7 @@ pub struct SwarmConfig {
     /// Where it listens.
     pub listen: SocketAddr,
     /// Where the swarm at the same place of each validator listens, as `host:port`: one for each
-    /// validator of the genesis, in order. Our own is ignored.
+    /// validator of the genesis, in order. If one of them is our own, it is ignored.
     pub peers: Vec<String>,
     /// What carries its bytes.
     pub transport: Transport,

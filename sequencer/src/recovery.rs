@@ -5,10 +5,53 @@ use std::sync::Arc;
 use kraken_consensus as consensus;
 use kraken_mempool::worker::Held;
 use kraken_ordering::{Checkpoint, Entry};
-use kraken_storage::log::{Location, RECORD_BYTES_MAX};
+use kraken_storage::{
+    Block, Storage,
+    log::{Location, RECORD_BYTES_MAX},
+};
 use kraken_types::{Batch, BatchHead, BatchRef, Commit, CommitIndex, Cursor, codec};
+use starknet_api::block::BlockNumber;
 
 use crate::{StartError, journal::Journal, ordering::Ordered};
+
+/// The newest blocks of a chain.
+#[derive(Debug)]
+pub(crate) struct ChainsEnd {
+    /// The newest accepted block.
+    pub(crate) accepted: BlockNumber,
+    /// The place behind it.
+    pub(crate) accepted_up_to: Cursor,
+    /// The durable ones above it.
+    pub(crate) unaccepted: Vec<Arc<Block>>,
+    /// The newest of all.
+    pub(crate) tip: Arc<Block>,
+}
+
+/// Reads the newest blocks of a chain that has at least block 0.
+///
+/// # Errors
+/// [`StartError`] if the chain cannot be read.
+pub(crate) async fn read_end(storage: &Storage) -> Result<ChainsEnd, StartError> {
+    let storage = storage.clone();
+    let read = tokio::task::spawn_blocking(move || {
+        let number = storage.tip().ok_or(StartError::NoGenesisBlock)?;
+        let mut end = storage.block(number)?.ok_or(StartError::NoGenesisBlock)?;
+        let tip = Arc::clone(&end);
+        let mut unaccepted = Vec::new();
+        // Block 0 needs no quorum: the genesis is what everyone agreed on.
+        while let Some(before) = end.header.number().prev() {
+            if storage.acceptance(end.header.number())?.is_some() {
+                break;
+            }
+            unaccepted.push(end);
+            end = storage.block(before)?.ok_or(StartError::NoGenesisBlock)?;
+        }
+        unaccepted.reverse();
+        let (accepted, accepted_up_to) = (end.header.number(), end.executed_up_to);
+        Ok(ChainsEnd { accepted, accepted_up_to, unaccepted, tip })
+    });
+    read.await.expect("reading the chain states its invariants and is never cancelled")
+}
 
 /// What an earlier run left.
 #[derive(Debug, Default)]

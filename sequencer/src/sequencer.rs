@@ -2,13 +2,14 @@
 
 use std::{
     collections::VecDeque,
+    path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use kraken_execution::{Chain, EngineKind, Executor};
 use kraken_network::Network;
-use kraken_storage::{Block, Storage};
+use kraken_storage::Storage;
 use kraken_types::{CommitIndex, Identity, Signer, Timestamp};
 use starknet_api::{
     block::BlockNumber,
@@ -20,23 +21,24 @@ use tokio::sync::{Notify, Semaphore, broadcast, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    DevControl, Event, Metrics, NetworkConfig, Progress, StartError, SubmitError, View,
-    attestation::Attesting,
+    DevControl, Distance, Event, Metrics, NetworkConfig, Progress, StartError, SubmitError, View,
+    attestation::{Attesting, Validator},
     board::Board,
     builder::{Adopt, Builder, CaughtUp, Parent, Payloads, next_info, rules::Rules},
     clock::Clock,
     committer::{Committer, EXECUTED_MAX},
-    gateway::Gateway,
+    gateway::{Gateway, checks::Checks},
+    handing::Handing,
     journal::Journal,
     machines,
     order::Order,
     ordering,
     pool::{self, SharedPool},
     recent::Recent,
-    recovery::{Recovered, recover},
+    recovery::{ChainsEnd, Recovered, read_end, recover},
     supervisor::{Remaining, Supervisor},
     swarms::Swarms,
-    sync::{Serving, Syncing},
+    sync::{Serving, Side, Syncing},
     workers::FromPool,
 };
 
@@ -75,6 +77,8 @@ pub struct Config {
     /// Whether this validator may have signed what an empty folder does not show: then it signs
     /// nothing until that cannot matter any more.
     pub disk_was_lost: bool,
+    /// The folder that gets the evidence if a quorum contradicts this validator.
+    pub evidence: Option<PathBuf>,
     /// What is counted.
     pub metrics: Metrics,
 }
@@ -92,14 +96,26 @@ pub enum Mode {
 /// A running sequencer. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Sequencer {
-    chain: Chain,
-    gateway: Gateway,
+    pub(crate) chain: Chain,
+    pub(crate) board: Arc<Board>,
+    pub(crate) clock: Arc<Clock>,
+    pub(crate) way_in: WayIn,
     pub(crate) dev: Option<DevControl>,
-    settles: bool,
-    shutdown: CancellationToken,
-    reason: watch::Receiver<Option<String>>,
-    remaining: Arc<Mutex<Option<Remaining>>>,
-    networks: Vec<Network>,
+    pub(crate) settles: bool,
+    pub(crate) shutdown: CancellationToken,
+    pub(crate) reason: watch::Receiver<Option<String>>,
+    pub(crate) remaining: Arc<Mutex<Option<Remaining>>>,
+    pub(crate) networks: Vec<Network>,
+    pub(crate) distance: watch::Receiver<Distance>,
+}
+
+/// Where transactions go that callers submit.
+#[derive(Clone, Debug)]
+pub(crate) enum WayIn {
+    /// Into our own pool.
+    Pool(Gateway),
+    /// To a validator.
+    Validators(Box<Handing>),
 }
 
 /// What the sender of an admitted transaction learns.
@@ -124,7 +140,8 @@ impl Sequencer {
         let swarms = start_swarms(&config, &chain, &identity).await?;
         let networks = swarms.networks.clone();
         let journal = Journal::new(&storage, identity.id);
-        let (chains_end, mut recovered) = read_tip(&storage, &journal).await?;
+        let chains_end = read_end(&storage).await?;
+        let mut recovered = read_logs(&journal, &chains_end).await?;
         recovered.disk_was_lost = config.disk_was_lost;
         let (supervisor, remaining) = Supervisor::new();
         let parts = Parts::new(&config, identity, &chain, &storage, &journal, &chains_end);
@@ -134,27 +151,37 @@ impl Sequencer {
         let _ = tokio::time::timeout(CATCH_UP_MAX, started.caught_up).await;
 
         let is_dev = config.mode == Mode::Dev;
+        let Checks { board, clock, .. } = &parts.gateway.checks;
+        let (board, clock) = (Arc::clone(board), Arc::clone(clock));
         let dev = DevControl {
             storage,
-            board: Arc::clone(&parts.gateway.board),
-            clock: Arc::clone(&parts.gateway.clock),
+            board: Arc::clone(&board),
+            clock: Arc::clone(&clock),
             close: started.close,
         };
         Ok(Self {
             settles: is_dev && chain.genesis().block.transactions_max == 1,
             chain,
-            gateway: parts.gateway,
+            board,
+            clock,
+            way_in: WayIn::Pool(parts.gateway),
             dev: is_dev.then_some(dev),
             shutdown: supervisor.shutdown(),
             reason: supervisor.reason(),
             remaining: Arc::new(Mutex::new(Some(remaining))),
             networks,
+            distance: parts.distance.subscribe(),
         })
     }
 
     /// The chain as it is now.
     pub fn view(&self) -> View {
-        self.gateway.board.view(&self.gateway.clock)
+        self.board.view(&self.clock)
+    }
+
+    /// How far this node is behind the others.
+    pub fn distance(&self) -> Distance {
+        *self.distance.borrow()
     }
 
     /// The settings of the chain.
@@ -162,7 +189,7 @@ impl Sequencer {
         &self.chain
     }
 
-    /// Checks a transaction and takes it into the pool.
+    /// Checks a transaction and takes it into the pool. A full node hands it to a validator.
     ///
     /// # Errors
     /// [`SubmitError`] says whose fault it is.
@@ -170,16 +197,20 @@ impl Sequencer {
         if self.shutdown.is_cancelled() {
             return Err(SubmitError::Stopped);
         }
-        let (admitted, can_run) = self.gateway.admit(transaction).await?;
+        let gateway = match &self.way_in {
+            WayIn::Pool(gateway) => gateway,
+            WayIn::Validators(handing) => return handing.submit(transaction).await,
+        };
+        let (admitted, can_run) = gateway.admit(transaction).await?;
         if self.settles && can_run {
-            self.settle(admitted.transaction_hash).await?;
+            self.settle(&gateway.pool, admitted.transaction_hash).await?;
         }
         Ok(admitted)
     }
 
     /// Waits until the transaction is in a durable block.
-    async fn settle(&self, hash: TransactionHash) -> Result<(), SubmitError> {
-        let settled = self.gateway.pool.lock().settled(hash);
+    async fn settle(&self, pool: &SharedPool, hash: TransactionHash) -> Result<(), SubmitError> {
+        let settled = pool.lock().settled(hash);
         // It may have been faster than we were.
         let is_durable = |view: &View| {
             let found = view.find_transaction(hash);
@@ -189,7 +220,7 @@ impl Sequencer {
             return Ok(());
         }
         let result = tokio::time::timeout(SETTLE_WITHIN, settled).await;
-        self.gateway.pool.lock().unsettle(hash);
+        pool.lock().unsettle(hash);
         match result {
             Ok(Ok(settled)) => settled.map_err(SubmitError::Rejected),
             Ok(Err(_)) => Err(SubmitError::Stopped),
@@ -200,17 +231,23 @@ impl Sequencer {
 
     /// How far a transaction has come that is in no block; `None` if it is not known.
     pub fn progress(&self, hash: TransactionHash) -> Option<Progress> {
-        self.gateway.pool.lock().progress(hash)
+        match &self.way_in {
+            WayIn::Pool(gateway) => gateway.pool.lock().progress(hash),
+            WayIn::Validators(handing) => handing.progress(hash),
+        }
     }
 
     /// How many transactions wait or are under way.
     pub fn pending(&self) -> usize {
-        self.gateway.pool.lock().pending()
+        match &self.way_in {
+            WayIn::Pool(gateway) => gateway.pool.lock().pending(),
+            WayIn::Validators(handing) => handing.handed.lock().len(),
+        }
     }
 
     /// What happens from now on.
     pub fn subscribe(&self) -> broadcast::Receiver<Event> {
-        self.gateway.board.subscribe()
+        self.board.subscribe()
     }
 
     /// Resolves with the reason once any task has ended.
@@ -250,38 +287,10 @@ async fn start_swarms(
     }
 }
 
-/// The newest blocks of a chain.
-struct ChainsEnd {
-    /// The newest accepted block.
-    accepted: BlockNumber,
-    /// The durable ones above it.
-    unaccepted: Vec<Arc<Block>>,
-    /// The newest of all.
-    tip: Arc<Block>,
-}
-
-async fn read_tip(
-    storage: &Storage,
-    journal: &Journal,
-) -> Result<(ChainsEnd, Recovered), StartError> {
-    let (storage, journal) = (storage.clone(), journal.clone());
-    let read = tokio::task::spawn_blocking(move || {
-        let number = storage.tip().ok_or(StartError::NoGenesisBlock)?;
-        let mut end = storage.block(number)?.ok_or(StartError::NoGenesisBlock)?;
-        let tip = Arc::clone(&end);
-        let mut unaccepted = Vec::new();
-        // Block 0 needs no quorum: the genesis is what everyone agreed on.
-        while let Some(before) = end.header.number().prev() {
-            if storage.acceptance(end.header.number())?.is_some() {
-                break;
-            }
-            unaccepted.push(end);
-            end = storage.block(before)?.ok_or(StartError::NoGenesisBlock)?;
-        }
-        unaccepted.reverse();
-        let recovered = recover(&journal, tip.executed_up_to, end.executed_up_to.commit)?;
-        Ok((ChainsEnd { accepted: end.header.number(), unaccepted, tip }, recovered))
-    });
+async fn read_logs(journal: &Journal, end: &ChainsEnd) -> Result<Recovered, StartError> {
+    let journal = journal.clone();
+    let (from, accepted) = (end.tip.executed_up_to, end.accepted_up_to.commit);
+    let read = tokio::task::spawn_blocking(move || recover(&journal, from, accepted));
     read.await.expect("reading the logs states its invariants and is never cancelled")
 }
 
@@ -295,6 +304,8 @@ struct Parts {
     gateway: Gateway,
     recent: Recent,
     accepted: watch::Sender<BlockNumber>,
+    distance: watch::Sender<Distance>,
+    evidence: Option<PathBuf>,
     metrics: Metrics,
 }
 
@@ -321,14 +332,13 @@ impl Parts {
             nonce_ahead_max: chain.genesis().limits.nonce_ahead_max,
         });
         let board = Board::new(storage.clone(), end.accepted, &end.unaccepted, next);
-        let gateway = Gateway {
+        let checks = Checks {
             chain: chain.clone(),
             board: Arc::new(board),
             clock: Arc::new(clock),
-            pool,
-            arrived: Arc::new(Notify::new()),
             permits: Arc::new(Semaphore::new(config.gateway_concurrency)),
         };
+        let gateway = Gateway { checks, pool, arrived: Arc::new(Notify::new()) };
         config.metrics.start(tip.header.number().0, end.accepted.0);
         Self {
             engine: config.engine,
@@ -339,6 +349,8 @@ impl Parts {
             gateway,
             recent: Recent::default(),
             accepted: watch::Sender::new(end.accepted),
+            distance: watch::Sender::new(Distance::Unknown),
+            evidence: config.evidence.clone(),
             metrics: config.metrics.clone(),
         }
     }
@@ -365,8 +377,8 @@ impl Parts {
             rules: Rules::new(&self.chain.genesis().block),
             executor: Executor::new(self.engine, self.chain.clone()),
             storage: self.storage.clone(),
-            board: Arc::clone(&self.gateway.board),
-            clock: Arc::clone(&self.gateway.clock),
+            board: Arc::clone(&self.gateway.checks.board),
+            clock: Arc::clone(&self.gateway.checks.clock),
             pool: self.gateway.pool.clone(),
             arrived: Arc::clone(&self.gateway.arrived),
             payloads: Payloads { chain: self.chain.clone(), journal: self.journal.clone() },
@@ -390,7 +402,7 @@ impl Parts {
             identity: self.identity.clone(),
             genesis: self.chain.genesis().clone(),
             journal: self.journal.clone(),
-            clock: Arc::clone(&self.gateway.clock),
+            clock: Arc::clone(&self.gateway.checks.clock),
             metrics: self.metrics.clone(),
             arrived: Arc::clone(&self.gateway.arrived),
             requests: (requests_in, requests),
@@ -401,7 +413,7 @@ impl Parts {
         let source = || FromPool {
             pool: self.gateway.pool.clone(),
             journal: self.journal.clone(),
-            clock: Arc::clone(&self.gateway.clock),
+            clock: Arc::clone(&self.gateway.checks.clock),
             metrics: self.metrics.clone(),
             unsealed: VecDeque::new(),
         };
@@ -420,7 +432,7 @@ impl Parts {
         let (durable_in, durable) = mpsc::channel(EXECUTED_MAX);
         let committer = Committer {
             storage: self.storage.clone(),
-            board: Arc::clone(&self.gateway.board),
+            board: Arc::clone(&self.gateway.checks.board),
             metrics: self.metrics.clone(),
             executed,
             durable: durable_in,
@@ -429,18 +441,26 @@ impl Parts {
             shutdown: supervisor.shutdown(),
         };
         supervisor.task("committer", committer.run());
-        let attesting = Attesting {
+        let validator = Validator {
             identity: self.identity.clone(),
-            storage: self.storage.clone(),
-            board: Arc::clone(&self.gateway.board),
+            lane,
             pool: self.gateway.pool.clone(),
             journal: self.journal.clone(),
+        };
+        // What a validator lacks it is told over the lane.
+        let (_, proofs) = mpsc::channel(1);
+        let attesting = Attesting {
+            committee: Arc::clone(&self.identity.committee),
+            validator: Some(validator),
+            storage: self.storage.clone(),
+            board: Arc::clone(&self.gateway.checks.board),
             recent: self.recent.clone(),
             metrics: self.metrics.clone(),
             durable,
-            lane,
             inbox,
+            proofs,
             accepted: self.accepted.clone(),
+            evidence: self.evidence.clone(),
         };
         supervisor.task("attestation", attesting.run(end.unaccepted, supervisor.shutdown()));
         executed_in
@@ -460,16 +480,18 @@ impl Parts {
             metrics: self.metrics.clone(),
             accepted: self.accepted.subscribe(),
             requests,
+            gateway: Some(self.gateway.clone()),
         };
         supervisor.task("serving", serving.run(supervisor.shutdown()));
         let syncing = Syncing {
             committee: Arc::clone(&self.identity.committee),
             chain: self.chain.clone(),
             network,
-            board: Arc::clone(&self.gateway.board),
-            clock: Arc::clone(&self.gateway.clock),
+            board: Arc::clone(&self.gateway.checks.board),
+            clock: Arc::clone(&self.gateway.checks.clock),
             adopt,
-            ordering: Some(ordering),
+            side: Side::Validator(ordering),
+            distance: self.distance.clone(),
         };
         supervisor.task("sync", syncing.run(supervisor.shutdown()));
     }

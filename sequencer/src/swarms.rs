@@ -100,11 +100,10 @@ impl Swarms {
         identity: &Identity,
         metrics: &Metrics,
     ) -> Result<Self, StartError> {
-        let keys = genesis.network()?;
-        let builder = Builder { genesis, own: identity.id, keys, metrics };
-        let primary = |keys: &NetworkKeys| Some(keys.primary);
+        let builder = Builder::new(genesis, Some(identity.id), metrics)?;
         let lanes = vec![ORDERING, ATTESTATION];
-        let swarm = builder.lanes("primary".to_owned(), &config.primary, primary, lanes).await?;
+        let swarm =
+            builder.lanes("primary".to_owned(), &config.primary, primary_key, lanes).await?;
         let (network, [ordering, attestation]) = swarm;
         let mut networks = vec![network];
         let mut workers = Vec::new();
@@ -116,23 +115,59 @@ impl Swarms {
             networks.push(network);
             workers.push(WorkerLanes { batches, acknowledgements });
         }
-        let (network, inboxes) =
-            builder.swarm("sync".to_owned(), &config.sync, primary, Vec::new()).await?;
-        networks.push(network.clone());
-        let sync = Some((network, inboxes.requests));
-        Ok(Self { ordering, attestation, workers, sync, networks })
+        let sync = builder.sync(&config.sync).await?;
+        networks.push(sync.0.clone());
+        Ok(Self { ordering, attestation, workers, sync: Some(sync), networks })
     }
+}
+
+/// The one swarm of a full node: to where validators serve blocks. Whoever asks it is answered, too.
+///
+/// # Errors
+/// [`StartError`] if a setting does not fit the genesis, or a port is taken.
+pub(crate) async fn follow(
+    config: &SwarmConfig,
+    genesis: &Genesis,
+    metrics: &Metrics,
+) -> Result<(Network, mpsc::Receiver<Request>), StartError> {
+    if genesis.committee.len() == 1 {
+        return Err(StartError::NobodyToFollow);
+    }
+    Builder::new(genesis, None, metrics)?.sync(config).await
+}
+
+fn primary_key(keys: &NetworkKeys) -> Option<PublicKey> {
+    Some(keys.primary)
 }
 
 /// What all swarms share.
 struct Builder<'a> {
     genesis: &'a Genesis,
-    own: ValidatorId,
+    /// Who we are; `None` for a full node.
+    own: Option<ValidatorId>,
     keys: Vec<NetworkKeys>,
     metrics: &'a Metrics,
 }
 
-impl Builder<'_> {
+impl<'a> Builder<'a> {
+    fn new(
+        genesis: &'a Genesis,
+        own: Option<ValidatorId>,
+        metrics: &'a Metrics,
+    ) -> Result<Self, StartError> {
+        Ok(Self { genesis, own, keys: genesis.network()?, metrics })
+    }
+
+    /// The swarm of those who want blocks.
+    async fn sync(
+        &self,
+        config: &SwarmConfig,
+    ) -> Result<(Network, mpsc::Receiver<Request>), StartError> {
+        let swarm = self.swarm("sync".to_owned(), config, primary_key, Vec::new());
+        let (network, inboxes) = swarm.await?;
+        Ok((network, inboxes.requests))
+    }
+
     /// A swarm with two lanes.
     async fn lanes(
         &self,
@@ -170,7 +205,10 @@ impl Builder<'_> {
             chain: self.genesis.digest(),
             protocol: format!("{VERSION} {:?} {name}", self.genesis.protocol),
             peers: self.peers(&name, config, key)?,
-            dialing: Dialing::HigherKeys,
+            dialing: match self.own {
+                Some(_) => Dialing::HigherKeys,
+                None => Dialing::Everyone,
+            },
             admission: if is_sync {
                 Admission::Anyone {
                     connections_max: STRANGERS_MAX,
@@ -207,7 +245,7 @@ impl Builder<'_> {
         let mut peers = Vec::new();
         for ((id, keys), address) in (0..).map(ValidatorId).zip(&self.keys).zip(&config.peers) {
             let key = key(keys).ok_or_else(|| StartError::Swarm { swarm: name.to_owned() })?;
-            if id != self.own {
+            if Some(id) != self.own {
                 peers.push(Peer { id, key, address: address.clone() });
             } else if key != ours {
                 return Err(StartError::NetworkKey { swarm: name.to_owned(), key: ours });

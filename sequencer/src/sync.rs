@@ -1,14 +1,18 @@
 //! The task that catches up: takes over blocks that a quorum attested, where executing the order
-//! ourselves does not get us there, and lets the order go on behind them.
+//! ourselves does not get us there, and lets the order go on behind them. A full node does nothing
+//! else.
 //!
 //! Nobody is trusted: a block is taken over if everything in it follows from the hash that a quorum
-//! signed ([`check`]), and a checkpoint if it is the one that they signed.
+//! signed ([`check`]), and a checkpoint if it is the one that they signed. Who is slow, or shows
+//! something else, is left alone for a while ([`turns`]).
 
 mod check;
-mod message;
+mod distance;
+pub(crate) mod message;
 mod serve;
+mod turns;
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures::{StreamExt, stream};
@@ -17,13 +21,18 @@ use kraken_network::{Network, RequestError};
 use kraken_ordering::Checkpoint;
 use kraken_storage::Block;
 use kraken_types::{Acceptance, Committee, ValidatorId, Verified, Verify, codec};
-use tokio::sync::{mpsc, oneshot};
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    time::{self, Instant},
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     board::Board, builder::Adopt, clock::Clock, error::with_causes, ordering, supervisor::Ended,
 };
 
+pub use self::distance::Distance;
+use self::turns::Turns;
 pub(crate) use self::{
     message::{ANSWER_BYTES_MAX, ASK_BYTES_MAX, Ask},
     serve::Serving,
@@ -31,6 +40,12 @@ pub(crate) use self::{
 
 /// How often to look whether others are ahead.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// The same for a full node, which hears of new blocks in no other way.
+const FOLLOW_EVERY: Duration = Duration::from_millis(200);
+
+/// How long a proof may take; there is somebody else to ask.
+const PROOF_WITHIN: Duration = Duration::from_secs(3);
 
 /// Whoever executed a block since so many looks gets there by itself: blocks are not accepted
 /// everywhere at once.
@@ -50,10 +65,27 @@ pub(crate) struct Syncing {
     pub(crate) network: Network,
     pub(crate) board: Arc<Board>,
     pub(crate) clock: Arc<Clock>,
-    /// To the builder.
+    /// To whoever adds blocks to the chain.
     pub(crate) adopt: mpsc::Sender<Adopt>,
-    /// To the ordering part; `None` for whoever only follows.
-    pub(crate) ordering: Option<mpsc::Sender<ordering::Request>>,
+    /// Who we are besides.
+    pub(crate) side: Side,
+    /// How far we are behind.
+    pub(crate) distance: watch::Sender<Distance>,
+}
+
+/// Who catches up.
+#[derive(Debug)]
+pub(crate) enum Side {
+    /// A validator. It executes the order itself if it can, and goes on with it behind the blocks
+    /// that it took over.
+    Validator(mpsc::Sender<ordering::Request>),
+    /// A full node. Others may have the proofs of its newest blocks that a crash has taken.
+    FullNode {
+        /// Oldest first.
+        unproven: VecDeque<u64>,
+        /// To whoever accepts blocks.
+        proofs: mpsc::Sender<Verified<Acceptance>>,
+    },
 }
 
 /// A block, and the quorum that attested it.
@@ -72,6 +104,8 @@ enum Unhelpful {
     Block(#[from] check::Unfit),
     #[error("it does not have block {number}")]
     NoBlock { number: u64 },
+    #[error("it took longer than {PROOF_WITHIN:?}")]
+    Slow,
 }
 
 impl Syncing {
@@ -79,27 +113,36 @@ impl Syncing {
     ///
     /// # Errors
     /// [`Ended`] if nobody builds or orders any more.
-    pub(crate) async fn run(self, shutdown: CancellationToken) -> Result<(), Ended> {
+    pub(crate) async fn run(mut self, shutdown: CancellationToken) -> Result<(), Ended> {
         let (mut before, mut looks) = (self.executed(), 0_u32);
-        let mut turn = 0_usize;
+        let mut turns = Turns::default();
         loop {
             tokio::select! {
                 () = shutdown.cancelled() => return Ok(()),
-                () = tokio::time::sleep(LOOK_EVERY) => {}
+                () = time::sleep(self.look_every()) => {}
             }
-            let Some(peer) = self.peer(turn) else { continue };
-            turn = turn.wrapping_add(1);
+            let Some(peer) = turns.next(&self.connected(), Instant::now()) else { continue };
             let executed = self.executed();
             looks = if before < executed { 0 } else { looks.saturating_add(1) };
             before = executed;
-            let lag_min = if looks < LOOKS_MAX { LAG_MAX } else { 1 };
             let done = tokio::select! {
                 () = shutdown.cancelled() => return Ok(()),
-                done = self.look(peer, lag_min) => done?,
+                done = self.look(peer, looks) => done?,
             };
-            if let Err(error) = done {
-                tracing::debug!(%peer, error = %with_causes(&error), "no help in catching up");
+            match done {
+                Ok(()) => turns.helped(peer),
+                Err(error) => {
+                    turns.failed(peer, Instant::now());
+                    tracing::debug!(%peer, error = %with_causes(&error), "no help in catching up");
+                }
             }
+        }
+    }
+
+    const fn look_every(&self) -> Duration {
+        match self.side {
+            Side::Validator(_) => LOOK_EVERY,
+            Side::FullNode { .. } => FOLLOW_EVERY,
         }
     }
 
@@ -109,35 +152,78 @@ impl Syncing {
         open.0.saturating_sub(1)
     }
 
-    /// Whom to ask now: those that are connected, in turn.
-    fn peer(&self, turn: usize) -> Option<ValidatorId> {
-        let connected = self.network.connected();
-        let connected = connected.borrow();
-        connected.keys().nth(turn.checked_rem(connected.len())?).copied()
+    fn connected(&self) -> Vec<ValidatorId> {
+        self.network.connected().borrow().keys().copied().collect()
     }
 
-    /// Asks one peer how far it is, and takes over what it has if that is `lag_min` blocks more.
-    async fn look(&self, peer: ValidatorId, lag_min: u64) -> Result<Result<(), Unhelpful>, Ended> {
-        let newest = match self.newest(peer).await {
+    /// Asks one peer how far it is, and takes over what it has if that is worth it after so many
+    /// looks.
+    async fn look(
+        &mut self,
+        peer: ValidatorId,
+        looks: u32,
+    ) -> Result<Result<(), Unhelpful>, Ended> {
+        if let Err(error) = self.prove(peer).await? {
+            return Ok(Err(error));
+        }
+        let newest = match self.proof(peer, Ask::Newest).await {
             Ok(Some(newest)) => newest,
             Ok(None) => return Ok(Ok(())),
             Err(error) => return Ok(Err(error)),
         };
         let (ours, theirs) = (self.executed(), newest.statement.number);
-        if theirs < ours.saturating_add(lag_min) {
+        self.distance.send_if_modified(|distance| distance.seen(ours, &newest.statement));
+        if theirs < ours.saturating_add(self.lag_min(looks)) {
             return Ok(Ok(()));
         }
-        tracing::info!(%peer, from = ours + 1, to = theirs, "takes over blocks");
+        if let Side::Validator(_) = self.side {
+            tracing::info!(%peer, from = ours + 1, to = theirs, "takes over blocks");
+        }
         if let Err(error) = self.take_over(peer, ours + 1, theirs).await? {
             return Ok(Err(error));
         }
+        let ours = self.executed();
+        self.distance.send_if_modified(|distance| distance.seen(ours, &newest.statement));
         self.go_on_behind(peer, &newest).await
     }
 
-    async fn newest(&self, peer: ValidatorId) -> Result<Option<Verified<Acceptance>>, Unhelpful> {
-        let answer = self.ask(peer, Ask::Newest).await?;
-        let newest: Option<Acceptance> = codec::decode(&answer, ANSWER_BYTES_MAX)?;
-        newest.map(|newest| self.verify(newest)).transpose()
+    /// How many blocks ahead somebody must be to take them over after so many looks.
+    const fn lag_min(&self, looks: u32) -> u64 {
+        match self.side {
+            Side::Validator(_) if looks < LOOKS_MAX => LAG_MAX,
+            Side::Validator(_) | Side::FullNode { .. } => 1,
+        }
+    }
+
+    /// Asks one peer for the proofs that we have lost.
+    async fn prove(&mut self, peer: ValidatorId) -> Result<Result<(), Unhelpful>, Ended> {
+        while let Side::FullNode { unproven, proofs } = &self.side {
+            let (Some(number), proofs) = (unproven.front().copied(), proofs.clone()) else {
+                break;
+            };
+            let proof = match self.proof(peer, Ask::Proof(number)).await {
+                Ok(Some(proof)) if proof.statement.number == number => proof,
+                Ok(_) => return Ok(Err(Unhelpful::NoBlock { number })),
+                Err(error) => return Ok(Err(error)),
+            };
+            let sent = proofs.send(proof).await;
+            sent.map_err(|_| Ended::gone("sync", "attestation"))?;
+            if let Side::FullNode { unproven, .. } = &mut self.side {
+                unproven.pop_front();
+            }
+        }
+        Ok(Ok(()))
+    }
+
+    async fn proof(
+        &self,
+        peer: ValidatorId,
+        ask: Ask,
+    ) -> Result<Option<Verified<Acceptance>>, Unhelpful> {
+        let answer = time::timeout(PROOF_WITHIN, self.ask(peer, ask)).await;
+        let answer = answer.map_err(|_| Unhelpful::Slow)??;
+        let proof: Option<Acceptance> = codec::decode(&answer, ANSWER_BYTES_MAX)?;
+        proof.map(|proof| self.verify(proof)).transpose()
     }
 
     fn verify(&self, acceptance: Acceptance) -> Result<Verified<Acceptance>, Unhelpful> {
@@ -193,7 +279,7 @@ impl Syncing {
         peer: ValidatorId,
         newest: &Acceptance,
     ) -> Result<Result<(), Unhelpful>, Ended> {
-        let Some(ordering) = &self.ordering else {
+        let Side::Validator(ordering) = &self.side else {
             return Ok(Ok(()));
         };
         match self.checkpoint(peer, newest).await {

@@ -1,6 +1,8 @@
 //! The whole path in one process: real execution, real hashes, storage in memory or in a folder.
 
 mod committee;
+mod divergence;
+mod follower;
 mod orderer;
 mod restart;
 
@@ -50,6 +52,7 @@ fn config() -> Config {
         clock_start: None,
         network: None,
         disk_was_lost: false,
+        evidence: None,
         metrics: Metrics::default(),
     }
 }

@@ -84,6 +84,7 @@ impl<'a> Run<'a> {
             clock_start: None,
             network: None,
             disk_was_lost: false,
+            evidence: None,
             metrics: kraken_sequencer::Metrics::default(),
         };
         self.runtime.block_on(async {

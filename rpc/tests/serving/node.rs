@@ -97,6 +97,7 @@ pub(crate) async fn start(wishes: Wishes) -> Node {
         clock_start: None,
         network: None,
         disk_was_lost: false,
+        evidence: None,
         metrics: kraken_sequencer::Metrics::default(),
     };
     let sequencer = Sequencer::start(sequencer, chain.clone(), storage).await.expect("starts");

@@ -110,6 +110,15 @@ impl Tally {
         self.accepted(proof)
     }
 
+    /// A block that a quorum attested is durable here, and its proof was lost.
+    pub(super) fn unproven(&mut self, statement: Statement) -> Vec<Output> {
+        if self.is_accepted(statement.number) {
+            return Vec::new();
+        }
+        self.ours.insert(statement.number, statement);
+        self.advance()
+    }
+
     /// A validator says something.
     pub(super) fn attested(&mut self, attestation: Verified<Attestation>) -> Vec<Output> {
         let Attestation { validator, statement, signature } = Attestation::clone(&attestation);
@@ -219,6 +228,25 @@ mod tests {
         tally.attested(attest(1, 1, 9));
         tally.attested(attest(2, 1, 9));
         let outputs = tally.attested(attest(3, 1, 9));
+        assert!(matches!(outputs.as_slice(), [Output::Diverged { .. }]), "{outputs:?}");
+    }
+
+    #[test]
+    fn a_proof_that_was_lost_is_made_up_for() {
+        let proof = |hash| {
+            let attestations = [1, 2, 3].map(|validator| attest(validator, 1, hash));
+            let signatures = attestations.iter().map(|it| (it.validator, it.signature)).collect();
+            let statement = attestations[0].statement;
+            Acceptance::assemble(statement, &signatures, &testing::committee(4)).expect("a quorum")
+        };
+        let mut tally = tally();
+        assert!(tally.unproven(attest(0, 1, 9).statement).is_empty());
+        assert_eq!(accepted(&tally.accepted(proof(9))), [1]);
+        assert!(tally.unproven(attest(0, 1, 8).statement).is_empty(), "late");
+
+        let mut tally = self::tally();
+        tally.unproven(attest(0, 1, 8).statement);
+        let outputs = tally.accepted(proof(9));
         assert!(matches!(outputs.as_slice(), [Output::Diverged { .. }]), "{outputs:?}");
     }
 

@@ -3,7 +3,6 @@
 
 use std::{sync::Arc, time::Duration};
 
-use kraken_execution::Changes;
 use kraken_storage::{Block, ExecutedTransaction};
 use kraken_types::{Acceptance, Timestamp, Verified};
 use tokio::sync::oneshot;
@@ -44,7 +43,7 @@ impl Builder {
             let before = work.checkpoints.entry(place.commit).or_insert(before).clone();
             self.from = place;
             let transactions = block.transactions.clone();
-            self.hand_over(executed(block, before, acceptance))?;
+            self.hand_over(Executed::elsewhere(block, before, acceptance))?;
             self.tell_pool(&transactions);
             self.metrics.synced_blocks.inc();
             if self.rules.empty_blocks {
@@ -65,20 +64,5 @@ impl Builder {
             }
         }
         self.arrived.notify_one();
-    }
-}
-
-fn executed(block: Block, before: Before, acceptance: Verified<Acceptance>) -> Executed {
-    let changes = Changes::new(&block.state_diff, &block.classes);
-    Executed {
-        info: block.header.info,
-        transactions: block.transactions,
-        state_diff: block.state_diff,
-        classes: block.classes,
-        changes: vec![Arc::new(changes)],
-        l2_gas_used: block.header.l2_gas_used,
-        executed_up_to: block.executed_up_to,
-        before,
-        acceptance: Some(acceptance),
     }
 }

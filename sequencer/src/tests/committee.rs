@@ -18,13 +18,13 @@ use super::{account, genesis, nobody};
 use crate::*;
 
 /// Nothing here takes longer.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(super) struct Committee {
     pub(super) chain: Chain,
     /// For each validator where its primary, its worker and its sync listen.
-    addresses: Vec<[SocketAddr; 3]>,
-    validators: Vec<Option<(Sequencer, Storage)>>,
+    pub(super) addresses: Vec<[SocketAddr; 3]>,
+    pub(super) validators: Vec<Option<(Sequencer, Storage)>>,
     /// What each counts, for when a test fails.
     metrics: Vec<Metrics>,
 }
@@ -39,7 +39,7 @@ fn public_key(validator: usize, use_: u8) -> String {
     Signer::from_seed(seed(validator, use_)).public_key().to_string()
 }
 
-fn free_addresses(count: usize) -> Vec<[SocketAddr; 3]> {
+pub(super) fn free_addresses(count: usize) -> Vec<[SocketAddr; 3]> {
     let bind = |_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
     // All are held until the last is found, or one could be given twice.
     let held: Vec<_> = (0..3 * count).map(bind).collect();
@@ -80,15 +80,39 @@ impl Committee {
         NetworkConfig { primary: swarm(0, 2), workers: vec![swarm(1, 3)], sync: swarm(2, 2) }
     }
 
-    async fn start(&mut self, validator: usize, directory: Option<&Path>, disk_was_lost: bool) {
-        let genesis = self.chain.genesis();
-        let directory = directory.map(Path::to_owned);
-        let storage = kraken_storage::Config { directory, genesis: genesis.digest() };
-        let storage = Storage::open(storage).expect("storage opens");
+    pub(super) async fn start(
+        &mut self,
+        validator: usize,
+        directory: Option<&Path>,
+        disk_was_lost: bool,
+    ) {
+        let storage = self.storage(directory).await;
+        self.start_on(validator, storage, directory, disk_was_lost).await;
+    }
+
+    /// Storage with block 0.
+    pub(super) async fn storage(&self, directory: Option<&Path>) -> Storage {
+        let storage = self.empty_storage(directory);
         if storage.tip().is_none() {
-            let state = testing::genesis_state(genesis);
+            let state = testing::genesis_state(self.chain.genesis());
             seal_genesis(&self.chain, &storage, state).await.expect("block 0");
         }
+        storage
+    }
+
+    pub(super) fn empty_storage(&self, directory: Option<&Path>) -> Storage {
+        let (directory, genesis) = (directory.map(Path::to_owned), self.chain.genesis().digest());
+        Storage::open(kraken_storage::Config { directory, genesis }).expect("storage opens")
+    }
+
+    /// Starts a validator on what is stored already.
+    pub(super) async fn start_on(
+        &mut self,
+        validator: usize,
+        storage: Storage,
+        evidence: Option<&Path>,
+        disk_was_lost: bool,
+    ) {
         self.metrics[validator] = Metrics::default();
         let config = Config {
             metrics: self.metrics[validator].clone(),
@@ -97,37 +121,38 @@ impl Committee {
             mode: Mode::Committee,
             network: Some(self.network(validator)),
             disk_was_lost,
+            evidence: evidence.map(Path::to_owned),
             ..super::config()
         };
         let sequencer = Sequencer::start(config, self.chain.clone(), storage.clone()).await;
         self.validators[validator] = Some((sequencer.expect("starts"), storage));
     }
 
-    async fn start_all(&mut self) {
+    pub(super) async fn start_all(&mut self) {
         for validator in 0..self.validators.len() {
             self.start(validator, None, false).await;
         }
     }
 
     /// Ends a validator as a signal would.
-    async fn stop(&mut self, validator: usize) {
+    pub(super) async fn stop(&mut self, validator: usize) {
         let (sequencer, storage) = self.validators[validator].take().expect("it runs");
         sequencer.shut_down().await;
         drop(storage);
     }
 
-    fn running(&self) -> impl Iterator<Item = &(Sequencer, Storage)> {
+    pub(super) fn running(&self) -> impl Iterator<Item = &(Sequencer, Storage)> {
         self.validators.iter().flatten()
     }
 
-    async fn transfer(&self, to: usize, from: usize, nonce: u64) -> TransactionHash {
+    pub(super) async fn transfer(&self, to: usize, from: usize, nonce: u64) -> TransactionHash {
         let transfer = testing::transfer(&self.chain, &account(from), nonce, nobody(nonce), 1);
         let (sequencer, _) = self.validators[to].as_ref().expect("it runs");
         sequencer.submit(transfer).await.expect("admitted").transaction_hash
     }
 
     /// Waits until everyone that runs has these in accepted blocks.
-    async fn accept(&self, hashes: &[TransactionHash]) {
+    pub(super) async fn accept(&self, hashes: &[TransactionHash]) {
         let started = Instant::now();
         for (id, (sequencer, _)) in self.running().enumerate() {
             for hash in hashes {
@@ -164,7 +189,7 @@ impl Committee {
     }
 
     /// Checks that all have the same blocks, up to the lowest tip.
-    fn agree(&self) -> u64 {
+    pub(super) fn agree(&self) -> u64 {
         let lowest = self.running().map(|(sequencer, _)| sequencer.view().latest()).min();
         let lowest = lowest.expect("somebody runs");
         for number in (0..=lowest.0).map(BlockNumber) {
@@ -177,7 +202,7 @@ impl Committee {
         lowest.0
     }
 
-    async fn shut_down(&self) {
+    pub(super) async fn shut_down(&self) {
         for (sequencer, _) in self.running() {
             sequencer.shut_down().await;
         }

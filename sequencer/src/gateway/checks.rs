@@ -1,0 +1,66 @@
+//! What every node can say of a transaction before it takes it or hands it on.
+
+use std::sync::Arc;
+
+use kraken_execution::{Chain, Fault, Prepared, State};
+use starknet_api::rpc_transaction::RpcTransaction;
+use tokio::sync::Semaphore;
+
+use super::stateless;
+use crate::{SubmitError, View, board::Board, clock::Clock};
+
+/// What every node can say of a transaction. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct Checks {
+    pub(crate) chain: Chain,
+    pub(crate) board: Arc<Board>,
+    pub(crate) clock: Arc<Clock>,
+    /// How many may run at a time; they cost Cairo.
+    pub(crate) permits: Arc<Semaphore>,
+}
+
+impl Checks {
+    /// The chain as it is now.
+    pub(crate) fn view(&self) -> View {
+        self.board.view(&self.clock)
+    }
+
+    /// Checks what the transaction alone can say, and that it is in no block; then does the rest, on
+    /// a blocking thread.
+    ///
+    /// # Errors
+    /// [`SubmitError`] says whose fault it is.
+    pub(crate) async fn run<T: Send + 'static>(
+        &self,
+        transaction: RpcTransaction,
+        rest: impl FnOnce(Prepared, &View) -> Result<T, SubmitError> + Send + 'static,
+    ) -> Result<T, SubmitError> {
+        stateless::check(&transaction, &self.chain.genesis().limits)?;
+        let _permit = self.permits.acquire().await.map_err(|_| SubmitError::Stopped)?;
+        let checks = self.clone();
+        let checked = tokio::task::spawn_blocking(move || {
+            let transaction = Prepared::new(transaction, &checks.chain)?;
+            let view = checks.view();
+            let found = view.find_transaction(transaction.hash()).map_err(Fault::from)?;
+            if found.is_some() {
+                return Err(SubmitError::Duplicate);
+            }
+            rest(transaction, &view)
+        });
+        checked.await.map_err(|error| {
+            SubmitError::Fault(Fault::Engine { reason: format!("checking panicked: {error}") })
+        })?
+    }
+}
+
+/// The state after everything executed so far.
+pub(crate) fn pre_confirmed_state(view: &View) -> Result<State, Fault> {
+    let number = view.pre_confirmed().info.block_number;
+    Ok(view.state_at(number)?.expect("a view always has the state of its own open block"))
+}
+
+/// The nonce of the sender; beyond 2^64 it counts as the largest.
+pub(crate) fn nonce_of(state: &State, transaction: &Prepared) -> Result<u64, Fault> {
+    let nonce = state.nonce(transaction.sender())?;
+    Ok(u64::try_from(nonce.0).unwrap_or(u64::MAX))
+}
