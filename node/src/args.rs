@@ -75,7 +75,7 @@ pub(crate) enum Command {
     #[command(after_help = TESTNET_HELP)]
     Testnet(Box<TestnetArgs>),
 
-    /// Run one validator of a committee
+    /// Run one validator of a committee, or a full node that follows it
     #[command(after_help = RUN_HELP)]
     Run(Box<RunArgs>),
 
@@ -87,11 +87,11 @@ pub(crate) enum Command {
     #[command(after_help = GENESIS_HELP)]
     Genesis(Box<GenesisArgs>),
 
-    /// Write the settings file of a validator
+    /// Write the settings file of a validator, or of a full node
     #[command(after_help = INIT_HELP)]
     Init(Box<InitArgs>),
 
-    /// Show what a data folder holds: newest blocks, hashes, state roots, counts
+    /// Show what a data folder holds: newest blocks, hashes, state roots, counts, divergences
     #[command(after_help = "\
 Example:
   kraken inspect --data-dir ./chain --blocks 20

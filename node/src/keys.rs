@@ -46,7 +46,8 @@ impl Keys {
     }
 }
 
-fn random_seed() -> Seed {
+/// A new secret from the operating system.
+pub(crate) fn random_seed() -> Seed {
     let mut bytes = [0; 32];
     OsRng.fill_bytes(&mut bytes);
     Seed::new(bytes)

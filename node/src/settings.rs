@@ -5,7 +5,7 @@
 //! stored genesis is only ever compared with what somebody asked for.
 
 pub(crate) mod file;
-pub(crate) mod validator;
+pub(crate) mod run;
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
@@ -17,7 +17,7 @@ use std::{
 
 use kraken_types::genesis;
 
-use crate::args::value::{BlockGeneration, ChainName, Engine, Interval, Protocol, Transport};
+use crate::args::value::{BlockGeneration, ChainName, Engine, Interval, Protocol, Role, Transport};
 
 /// Accounts in block 0.
 pub(crate) const ACCOUNTS: u16 = 10;
@@ -45,6 +45,8 @@ pub(crate) const WORKERS: u16 = 1;
 pub(crate) const PROTOCOL: Protocol = Protocol(genesis::Protocol::HotStuff);
 /// How long a block of a committee takes.
 pub(crate) const BLOCK_INTERVAL: Interval = Interval { millis: 1_000 };
+/// What `kraken run` runs.
+pub(crate) const ROLE: Role = Role::Validator;
 /// What carries bytes between validators.
 pub(crate) const TRANSPORT: Transport = Transport(kraken_sequencer::Transport::Tcp);
 /// Where the primary of a validator listens. The port after it is that of sync, and those of the

@@ -1,10 +1,11 @@
 //! Puts a node together: settings in, running tasks out.
 //!
 //! `kraken dev` and `kraken run` each make a [`Plan`] of their settings; from there on they are the
-//! same.
+//! same, but for what a full node does not do.
 
 pub(crate) mod address;
 pub(crate) mod dev;
+pub(crate) mod full;
 pub(crate) mod validator;
 
 use std::{
@@ -12,10 +13,7 @@ use std::{
     net::SocketAddr,
     num::NonZeroUsize,
     path::{Path, PathBuf},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, OnceLock},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -24,7 +22,9 @@ use kraken_execution::{
     genesis::{self as execution_genesis, GenesisState},
 };
 use kraken_rpc::Server;
-use kraken_sequencer::{Mode, NetworkConfig, Sequencer, StartError};
+use kraken_sequencer::{
+    Distance, FullNodeConfig, Mode, NetworkConfig, Sequencer, StartError, SwarmConfig,
+};
 use kraken_storage::Storage;
 use kraken_types::{Genesis, Signer, Timestamp};
 use prometheus_client::{metrics::info::Info, registry::Registry};
@@ -58,7 +58,7 @@ pub(crate) struct Plan {
     genesis: Genesis,
     /// Where everything is kept; without it, it is in memory.
     folder: Option<Folder>,
-    sequencer: Sequencing,
+    sequencer: Role,
     /// What JSON-RPC is served with.
     rpc: Serving,
     /// Where metrics are served, if they are.
@@ -67,6 +67,40 @@ pub(crate) struct Plan {
     reserved: Option<TcpListener>,
     /// What to say if an address cannot be had.
     remedies: Remedies,
+}
+
+/// What is run.
+#[derive(Debug)]
+enum Role {
+    /// A validator, perhaps the only one.
+    Validator(Box<Sequencing>),
+    /// A full node.
+    Full(Following),
+}
+
+impl Role {
+    /// Threads that check and execute transactions.
+    const fn threads(&self) -> NonZeroUsize {
+        match self {
+            Self::Validator(sequencing) => sequencing.threads,
+            Self::Full(following) => following.threads,
+        }
+    }
+
+    /// The time that was asked for.
+    fn start_time_seconds(&self) -> Option<u64> {
+        match self {
+            Self::Validator(sequencing) => sequencing.start_time_seconds,
+            Self::Full(_) => None,
+        }
+    }
+}
+
+/// What a full node is started with.
+#[derive(Debug)]
+struct Following {
+    threads: NonZeroUsize,
+    swarm: SwarmConfig,
 }
 
 /// What the sequencer is started with.
@@ -105,23 +139,43 @@ impl Node {
         let rpc_metrics =
             kraken_rpc::Metrics::register(registry.sub_registry_with_prefix("kraken_rpc"));
         let sequencer_metrics = kraken_sequencer::Metrics::new(&mut registry);
-        let is_ready = Arc::new(AtomicBool::new(false));
-        let metrics = serve_metrics(metrics, registry, Arc::clone(&is_ready)).await?;
+        let served = Arc::new(OnceLock::new());
+        let metrics = serve_metrics(metrics, registry, Arc::clone(&served)).await?;
 
         let chain = Chain::new(&genesis).map_err(|error| {
             Failure::because("cannot use the genesis", &error, "change the setting that it names")
         })?;
         let (storage, folder) = open_off_thread(genesis.clone(), folder).await?;
-        let disk_was_lost =
-            begin(&chain, &storage, sequencer.uses.as_ref()).await? || sequencer.is_restored;
         let rpc = rpc_config(&rpc, &sequencer, &genesis, rpc_metrics);
-        let config = sequencer_config(sequencer, &storage, disk_was_lost, sequencer_metrics)?;
-        let sequencer = Sequencer::start(config, chain, storage).await.map_err(start_failure)?;
+        let is_full = matches!(sequencer, Role::Full(_));
+        let evidence = folder.as_ref().map(|folder| folder.path().to_owned());
+        let sequencer = match sequencer {
+            Role::Validator(sequencing) => {
+                let is_lost = begin(&chain, &storage, sequencing.uses.as_ref()).await?;
+                let config = kraken_sequencer::Config {
+                    disk_was_lost: is_lost || sequencing.is_restored,
+                    evidence,
+                    ..sequencer_config(*sequencing, &storage, sequencer_metrics)?
+                };
+                Sequencer::start(config, chain, storage).await
+            }
+            Role::Full(following) => {
+                begin(&chain, &storage, None).await?;
+                let config = FullNodeConfig {
+                    swarm: following.swarm,
+                    gateway_concurrency: following.threads.get(),
+                    evidence,
+                    metrics: sequencer_metrics,
+                };
+                Sequencer::follow(config, chain, storage).await
+            }
+        };
+        let sequencer = sequencer.map_err(start_failure)?;
         drop(reserved);
         let rpc = kraken_rpc::serve(rpc, sequencer.clone())
             .await
             .map_err(|error| rpc_failure(error, remedies))?;
-        is_ready.store(true, Ordering::Relaxed);
+        served.get_or_init(|| Served { sequencer: sequencer.clone(), is_full });
         Ok(Self { sequencer, rpc, metrics, folder })
     }
 
@@ -197,19 +251,37 @@ fn registry() -> Registry {
     registry
 }
 
+/// A node that serves JSON-RPC.
+struct Served {
+    sequencer: Sequencer,
+    is_full: bool,
+}
+
+impl Served {
+    /// Whether callers should be sent here, or why not. A validator is part of what others follow; a
+    /// full node that is behind shows the past.
+    fn ready(&self) -> Result<(), String> {
+        match self.sequencer.distance() {
+            Distance::Unknown if self.is_full => Err("looking for validators".to_owned()),
+            Distance::Behind { to, .. } if self.is_full => {
+                let latest = self.sequencer.view().latest();
+                Err(format!("catching up: at block {latest} of {to}"))
+            }
+            Distance::Unknown | Distance::Near | Distance::Behind { .. } => Ok(()),
+        }
+    }
+}
+
 /// Serves metrics from the very start, so that a node that is slow to start can be watched.
 async fn serve_metrics(
     listen: Option<SocketAddr>,
     registry: Registry,
-    is_ready: Arc<AtomicBool>,
+    served: Arc<OnceLock<Served>>,
 ) -> Result<Option<Server>, Failure> {
     let Some(listen) = listen else {
         return Ok(None);
     };
-    let ready = move || {
-        let is_ready = is_ready.load(Ordering::Relaxed);
-        is_ready.then_some(()).ok_or_else(|| "starting".to_owned())
-    };
+    let ready = move || served.get().map_or_else(|| Err("starting".to_owned()), Served::ready);
     let remedies = Remedies { host: "--metrics.listen", port: "--metrics.listen" };
     let server = kraken_rpc::serve_metrics(listen, Arc::new(registry), ready).await;
     server.map(Some).map_err(|error| rpc_failure(error, remedies))
@@ -218,7 +290,7 @@ async fn serve_metrics(
 /// What JSON-RPC is served with.
 fn rpc_config(
     serving: &Serving,
-    sequencing: &Sequencing,
+    role: &Role,
     genesis: &Genesis,
     metrics: kraken_rpc::Metrics,
 ) -> kraken_rpc::Config {
@@ -229,10 +301,10 @@ fn rpc_config(
             kraken_rpc::BlockGeneration::Interval(Duration::from_millis(millis))
         }
     };
-    let start_time_seconds = sequencing.start_time_seconds;
+    let start_time_seconds = role.start_time_seconds();
     kraken_rpc::Config {
         listen: serving.listen,
-        limits: settings::rpc_limits(serving.timeout, sequencing.threads),
+        limits: settings::rpc_limits(serving.timeout, role.threads()),
         devnet: serving
             .devnet
             .then_some(kraken_rpc::DevnetSettings { block_generation, start_time_seconds }),
@@ -309,7 +381,6 @@ pub(crate) fn cache_folder() -> Option<PathBuf> {
 fn sequencer_config(
     sequencing: Sequencing,
     storage: &Storage,
-    disk_was_lost: bool,
     metrics: kraken_sequencer::Metrics,
 ) -> Result<kraken_sequencer::Config, Failure> {
     let engine = match (sequencing.engine, sequencing.threads.get()) {
@@ -325,7 +396,8 @@ fn sequencer_config(
         gateway_concurrency: sequencing.threads.get(),
         clock_start: clock_start(storage, sequencing.start_time_seconds)?,
         network: sequencing.network,
-        disk_was_lost,
+        disk_was_lost: false,
+        evidence: None,
         metrics,
     })
 }

@@ -43,13 +43,20 @@ Checks that genesis and key belong together, and writes kraken.toml, where every
 --peer says where the validators are, in the order of the genesis, this one included: its port is that
 of the primary, the next one is for sync, and those after that are for the workers.
 
-Example:
+A full node needs no key: --role full.
+
+Examples:
   kraken init --data-dir data --genesis genesis.toml --key key.toml \\
+      --peer alice.example.org --peer bob.example.org --peer 203.0.113.7:7050 --peer dave.example.org
+  kraken init --role full --data-dir data --genesis genesis.toml \\
       --peer alice.example.org --peer bob.example.org --peer 203.0.113.7:7050 --peer dave.example.org
   kraken run";
 
 pub(crate) const RUN_HELP: &str = "\
 Settings come from the file, the environment and flags; the later ones win.
+
+With --role full it is a full node: it has no key and orders nothing, follows the validators, checks
+what a quorum of them signed, serves all of JSON-RPC, and hands transactions to a validator.
 
 Examples:
   kraken run                          the validator of ./kraken.toml
@@ -147,7 +154,7 @@ pub(crate) struct RunArgs {
         long,
         env = "KRAKEN_CONFIG",
         value_name = "FILE",
-        help = shown("The settings of this validator", settings::CONFIG_FILE)
+        help = shown("The settings of this node", settings::CONFIG_FILE)
     )]
     pub(crate) config: Option<PathBuf>,
 

@@ -1,4 +1,4 @@
-//! What can be said about one validator: as flags, in the environment, or in `kraken.toml`.
+//! What can be said about one node of a committee: as flags, in the environment, or in `kraken.toml`.
 //!
 //! One definition serves all three, so that `port` of `[rpc]`, `--rpc.port` and `KRAKEN_RPC_PORT`
 //! cannot mean different things. What was not said is `None`.
@@ -15,15 +15,29 @@ use serde::{Deserialize, Deserializer, de::Error};
 
 use super::{
     shown,
-    value::{self, Engine, LogFilter, Transport},
+    value::{self, Engine, LogFilter, Role, Transport},
 };
 use crate::settings;
 
-/// What one layer says about a validator.
+/// What one layer says about a node.
 #[derive(Clone, Debug, Default, PartialEq, Eq, clap::Args, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[command(next_help_heading = "Files")]
 pub(crate) struct Given {
+    #[arg(
+        long,
+        env = "KRAKEN_ROLE",
+        value_name = "NAME",
+        help_heading = "Node",
+        help = shown(
+            "Be a validator of the committee, or a full node, which has no key and follows it: \
+             validator or full",
+            settings::ROLE,
+        )
+    )]
+    #[serde(deserialize_with = "text")]
+    pub(crate) role: Option<Role>,
+
     /// Keep the chain in this folder, and what this validator signed
     #[arg(long, env = "KRAKEN_DATA_DIR", value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
@@ -32,7 +46,7 @@ pub(crate) struct Given {
     #[arg(long, env = "KRAKEN_GENESIS", value_name = "FILE")]
     pub(crate) genesis: Option<PathBuf>,
 
-    /// The secret keys of this validator
+    /// The secret keys of this validator; a full node has none
     #[arg(long, env = "KRAKEN_KEY", value_name = "FILE")]
     pub(crate) key: Option<PathBuf>,
 
@@ -208,6 +222,7 @@ impl Given {
     /// This layer over a lower one.
     pub(crate) fn or(self, lower: Self) -> Self {
         Self {
+            role: self.role.or(lower.role),
             data_dir: self.data_dir.or(lower.data_dir),
             genesis: self.genesis.or(lower.genesis),
             key: self.key.or(lower.key),
@@ -278,6 +293,7 @@ mod tests {
     fn what_is_unknown_or_cannot_be_is_refused() {
         for text in [
             "colour = 1",
+            "role = \"king\"",
             "[rpc]\ncolour = 1",
             "[rpc]\nport = 65536",
             "[rpc]\ntimeout = 0",

@@ -113,6 +113,37 @@ impl fmt::Display for Engine {
     }
 }
 
+/// What `kraken run` runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// A member of the committee: it orders and executes.
+    Validator,
+    /// It follows the committee.
+    Full,
+}
+
+impl FromStr for Role {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "validator" => Ok(Self::Validator),
+            "full" => Ok(Self::Full),
+            _ => Err("must be \"validator\" or \"full\"".to_owned()),
+        }
+    }
+}
+
+impl fmt::Display for Role {
+    /// As the flag takes it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Validator => "validator",
+            Self::Full => "full",
+        })
+    }
+}
+
 /// What carries bytes between validators.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Transport(pub(crate) kraken_sequencer::Transport);

@@ -1,4 +1,4 @@
-//! `kraken init`: the settings file of a validator.
+//! `kraken init`: the settings file of a validator, or of a full node.
 
 use std::{
     io,
@@ -6,19 +6,22 @@ use std::{
     path::{self, Path, PathBuf},
 };
 
+use kraken_types::{Genesis, genesis::Member};
+
 use crate::{
     args::{
         committee::InitArgs,
         given::{Given, Network, Peer},
-        value,
+        value::{self, Role},
     },
     failure::Failure,
     folder,
+    genesis::committee,
     settings::{self, file},
     wiring::validator::Files,
 };
 
-/// Checks the files of a validator, and writes its settings.
+/// Checks the files of a node, and writes its settings.
 ///
 /// # Errors
 /// If genesis and key do not belong together, peers are missing, or the file is there already.
@@ -28,14 +31,27 @@ pub(crate) fn run(args: &InitArgs) -> Result<(), Failure> {
         let missing = || Failure::new(format!("{flag} is not given"), "see `kraken init --help`");
         absolute(path.as_deref().ok_or_else(missing)?)
     };
-    let data_dir = necessary(&given.data_dir, "--data-dir")?;
-    let (genesis, key) = (necessary(&given.genesis, "--genesis")?, necessary(&given.key, "--key")?);
-    let files = Files::read(&genesis, &key)?;
-    let peers = peers(&args.peers, &files)?;
-    let network = peers.get(usize::from(files.id.0)).map(listen).transpose()?.unwrap_or_default();
-    let own =
-        Given { data_dir: Some(data_dir), genesis: Some(genesis), key: Some(key), peers, ..given };
-    let text = file::write(&own.or(Given { network, ..Given::default() }))?;
+    let data_dir = Some(necessary(&given.data_dir, "--data-dir")?);
+    let genesis = necessary(&given.genesis, "--genesis")?;
+    let own = match given.role.unwrap_or(settings::ROLE) {
+        Role::Validator => {
+            let key = necessary(&given.key, "--key")?;
+            let files = Files::read(&genesis, &key)?;
+            let peers = peers(&args.peers, &files.genesis)?;
+            let own = peers.get(usize::from(files.id.0));
+            let network = own.map(listen).transpose()?.unwrap_or_default();
+            let own = Given { key: Some(key), peers, ..given };
+            own.or(Given { network, ..Given::default() })
+        }
+        Role::Full if given.key.is_some() => {
+            return Err(Failure::new("a full node has no key", "leave --key out"));
+        }
+        Role::Full => {
+            let committee = committee::read(&genesis)?;
+            Given { peers: peers(&args.peers, &committee)?, ..given }
+        }
+    };
+    let text = file::write(&Given { data_dir, genesis: Some(genesis), ..own })?;
 
     let out = args.out.as_deref().unwrap_or(Path::new(settings::CONFIG_FILE));
     folder::write_new(out, &text).map_err(|error| {
@@ -48,7 +64,7 @@ pub(crate) fn run(args: &InitArgs) -> Result<(), Failure> {
         let problem = format!("cannot write {}", out.display());
         Failure::because(problem, &error, "name a file that you may write to with --out")
     })?;
-    tracing::info!("{} is for validator {}; `kraken run` starts it", out.display(), files.id);
+    tracing::info!("wrote {}; `kraken run` starts it", out.display());
     Ok(())
 }
 
@@ -60,8 +76,8 @@ fn absolute(path: &Path) -> Result<PathBuf, Failure> {
 }
 
 /// Where each validator is.
-fn peers(texts: &[String], files: &Files) -> Result<Vec<Peer>, Failure> {
-    let validators = files.genesis.committee.len();
+fn peers(texts: &[String], genesis: &Genesis) -> Result<Vec<Peer>, Failure> {
+    let validators = genesis.committee.len();
     if validators == 1 && texts.is_empty() {
         return Ok(Vec::new());
     }
@@ -74,7 +90,9 @@ fn peers(texts: &[String], files: &Files) -> Result<Vec<Peer>, Failure> {
             "give --peer HOST[:PORT] once for each validator, in the order of the genesis",
         ));
     }
-    texts.iter().map(|text| peer(text, files.keys.workers.len())).collect()
+    let network = |member: &Member| member.network.as_ref().map(|network| network.workers.len());
+    let workers = genesis.committee.first().and_then(network).unwrap_or(1);
+    texts.iter().map(|text| peer(text, workers)).collect()
 }
 
 /// The addresses of a validator: the primary, then sync, then the workers.

@@ -1,14 +1,20 @@
 //! `kraken inspect`: what a data folder holds.
 
-use std::io::{self, Write};
+mod divergence;
 
+use std::{
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+
+use kraken_sequencer::Evidence;
 use kraken_storage::{Header, Storage};
 use kraken_types::Genesis;
 use starknet_api::block::BlockNumber;
 
 use crate::{args::InspectArgs, failure::Failure, folder::Folder, progress::Progress, wiring};
 
-/// Prints the chain, its tip and its newest blocks, oldest first.
+/// Prints the chain, its tip and its newest blocks, oldest first; and what was kept of divergences.
 ///
 /// # Errors
 /// If there is no chain, another process uses it, or it cannot be read.
@@ -29,9 +35,33 @@ pub(crate) fn run(args: &InspectArgs) -> Result<(), Failure> {
     let storage = wiring::open(&genesis, Some(&folder), &mut progress)?;
     let headers = newest(&storage, args.blocks).map_err(|error| wiring::storage_failure(&error))?;
     drop(progress);
-    print(&genesis, &headers).map_err(|error| {
+    let evidence = evidence(&args.data_dir)?;
+    let write = || {
+        print(&genesis, &headers)?;
+        let mut out = io::stdout().lock();
+        evidence.iter().try_for_each(|it| divergence::print(&mut out, &genesis, it))
+    };
+    write().map_err(|error| {
         Failure::because("cannot write the answer", &error, "check where the output goes")
     })
+}
+
+/// What was kept of divergences, oldest first.
+fn evidence(folder: &Path) -> Result<Vec<Evidence>, Failure> {
+    let files = Evidence::find(folder).map_err(|error| {
+        let problem = format!("cannot read {}", folder.display());
+        Failure::because(problem, &error, "let this user read the folder")
+    })?;
+    let read = |path: &PathBuf| {
+        Evidence::read(path).map_err(|error| {
+            Failure::because(
+                "cannot show what was kept of a divergence",
+                &error,
+                "move the file away, or look at it with the version that wrote it",
+            )
+        })
+    };
+    files.iter().map(read).collect()
 }
 
 fn newest(storage: &Storage, count: u64) -> Result<Vec<Header>, kraken_storage::Error> {

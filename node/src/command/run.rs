@@ -1,16 +1,19 @@
-//! `kraken run`: one validator of a committee.
+//! `kraken run`: one validator of a committee, or a full node that follows it.
 
 use std::path::Path;
+
+use kraken_types::{Genesis, ValidatorId};
 
 use crate::{
     args::{committee::RunArgs, value::LogFilter},
     banner::{self, validator::Banner},
     failure::Failure,
+    genesis::committee,
     service::{self, Parent},
-    settings::{self, validator::ValidatorSettings},
+    settings::{self, run::RunSettings},
     telemetry,
     wiring::{
-        Node,
+        Node, full,
         validator::{self, Files},
     },
 };
@@ -21,22 +24,38 @@ use crate::{
 /// If the settings make no sense, the node cannot start, or one of its tasks ended.
 pub(crate) fn run(args: &RunArgs, log: Option<&LogFilter>) -> Result<(), Failure> {
     let config = args.config.as_deref().unwrap_or(Path::new(settings::CONFIG_FILE));
-    let settings = ValidatorSettings::load(config, args.given.clone())?;
+    let settings = RunSettings::load(config, args.given.clone())?;
     telemetry::start(log.unwrap_or(&settings.log));
+    match &settings.key {
+        Some(key) => run_validator(args, &settings, key),
+        None => run_full_node(args, &settings),
+    }
+}
 
-    let files = Files::read(&settings.genesis, &settings.key)?;
-    let start =
-        async { Node::start(validator::plan(&settings, &files, args.restored_key).await?).await };
-    let tell = |node: &Node| {
-        banner::print(&Banner {
-            genesis: &files.genesis,
-            id: files.id,
-            peers: &settings.network.peers,
-            address: node.address(),
-            metrics: node.metrics_address(),
-            folder: &settings.data_dir,
-        });
+fn run_validator(args: &RunArgs, settings: &RunSettings, key: &Path) -> Result<(), Failure> {
+    let files = Files::read(&settings.genesis, key)?;
+    let start = async {
+        let plan = validator::plan(settings, key, &files, args.restored_key).await?;
+        Node::start(plan).await
     };
-    let parent = Parent::watched_if(args.until_stdin_closes);
-    service::run(start, tell, parent)
+    let tell = |node: &Node| print(node, settings, &files.genesis, Some(files.id));
+    service::run(start, tell, Parent::watched_if(args.until_stdin_closes))
+}
+
+fn run_full_node(args: &RunArgs, settings: &RunSettings) -> Result<(), Failure> {
+    let genesis = committee::read(&settings.genesis)?;
+    let start = async { Node::start(full::plan(settings, &genesis).await?).await };
+    let tell = |node: &Node| print(node, settings, &genesis, None);
+    service::run(start, tell, Parent::watched_if(args.until_stdin_closes))
+}
+
+fn print(node: &Node, settings: &RunSettings, genesis: &Genesis, id: Option<ValidatorId>) {
+    banner::print(&Banner {
+        genesis,
+        id,
+        peers: &settings.network.peers,
+        address: node.address(),
+        metrics: node.metrics_address(),
+        folder: &settings.data_dir,
+    });
 }

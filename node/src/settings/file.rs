@@ -15,12 +15,13 @@ use crate::{
 };
 
 const HEAD: &str = "\
-# Settings of one validator of Kraken: `kraken run --config` takes this file. What all validators must
+# Settings of one node of Kraken: `kraken run --config` takes this file. What all of a committee must
 # agree on is in the genesis instead.
 #
 # Each setting can be given as a flag and in the environment, too: port of [rpc] is --rpc.port and
 # KRAKEN_RPC_PORT. Flags win over the environment, and the environment wins over this file. A line
 # that begins with # shows a default. Paths are relative to the folder of this file.
+
 ";
 
 /// Writes what `given` says, and the defaults as comments.
@@ -29,6 +30,12 @@ const HEAD: &str = "\
 /// If a path is not Unicode.
 pub(crate) fn write(given: &Given) -> Result<String, Failure> {
     let mut file = Draft(HEAD.to_owned());
+    file.text(
+        "validator, a member of the committee; or full, a node that has no key and follows it.",
+        "role",
+        given.role,
+        settings::ROLE,
+    );
     file.path(
         "Holds the chain and what this validator signed. Two processes with copies of it would \
          contradict\n# each other.",
@@ -219,6 +226,7 @@ mod tests {
 
     fn full() -> Given {
         Given {
+            role: "full".parse().ok(),
             data_dir: Some("da\"ta".into()),
             genesis: Some("../genesis.toml".into()),
             key: Some("key.toml".into()),
@@ -272,7 +280,7 @@ mod tests {
             .map(|line| format!("{line}\n"))
             .collect();
         let read: Given = toml::from_str(&shown).expect(&shown);
-        assert_eq!(read.rpc.port, Some(settings::PORT));
+        assert_eq!((read.role, read.rpc.port), (Some(settings::ROLE), Some(settings::PORT)));
         assert!(read.network.workers.is_some() && read.log.filter.is_some());
     }
 }

@@ -1,4 +1,4 @@
-//! How one validator of a committee runs: the layers of what was given, over the defaults.
+//! How one node of a committee runs: the layers of what was given, over the defaults.
 
 use std::{
     fs, io,
@@ -13,7 +13,7 @@ use kraken_sequencer::Transport;
 use crate::{
     args::{
         given::{Given, Peer},
-        value::{self, Engine, LogFilter},
+        value::{self, Engine, LogFilter, Role},
     },
     failure::Failure,
     settings,
@@ -22,15 +22,15 @@ use crate::{
 /// A settings file with the most validators is far smaller.
 const BYTES_MAX: u64 = 4 * 1024 * 1024;
 
-/// How one validator runs.
+/// How one node runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct ValidatorSettings {
+pub(crate) struct RunSettings {
     /// Holds the chain, and what this validator signed.
     pub(crate) data_dir: PathBuf,
     /// The settings of the chain.
     pub(crate) genesis: PathBuf,
-    /// The secret keys.
-    pub(crate) key: PathBuf,
+    /// The secret keys of a validator; `None` for a full node.
+    pub(crate) key: Option<PathBuf>,
     /// Where JSON-RPC is served.
     pub(crate) host: IpAddr,
     /// Where JSON-RPC is served; 0 takes a free port.
@@ -66,7 +66,7 @@ pub(crate) struct NetworkSettings {
     pub(crate) peers: Vec<Peer>,
 }
 
-impl ValidatorSettings {
+impl RunSettings {
     /// Reads the file at `path` and layers `flags` over it.
     ///
     /// # Errors
@@ -86,11 +86,26 @@ impl ValidatorSettings {
         for peer in &given.peers {
             check_peer(peer, path)?;
         }
+        let key = match (given.role.unwrap_or(settings::ROLE), given.key) {
+            (Role::Validator, None) => {
+                return Err(Failure::new(
+                    format!("{} does not say key", path.display()),
+                    "add key to it, or give --key; a node without one runs with --role full",
+                ));
+            }
+            (Role::Full, Some(key)) => {
+                return Err(Failure::new(
+                    format!("a full node has no key, and {} was given", key.display()),
+                    "take key out of the settings, or run a validator with --role validator",
+                ));
+            }
+            (Role::Validator | Role::Full, key) => key,
+        };
         let Given { rpc, network, execution, .. } = given;
         Ok(Self {
             data_dir: given.data_dir.ok_or_else(|| missing("data_dir", "--data-dir"))?,
             genesis: given.genesis.ok_or_else(|| missing("genesis", "--genesis"))?,
-            key: given.key.ok_or_else(|| missing("key", "--key"))?,
+            key,
             host: rpc.host.unwrap_or(settings::HOST),
             port: rpc.port.unwrap_or(settings::PORT),
             timeout: Duration::from_secs(rpc.timeout.unwrap_or(settings::TIMEOUT_SECONDS)),
@@ -156,13 +171,12 @@ mod tests {
 
     const LEAST: &str = "data_dir = \"data\"\ngenesis = \"../genesis.toml\"\nkey = \"/key.toml\"\n";
 
-    fn load(text: &str, flags: Given) -> Result<ValidatorSettings, Failure> {
+    fn load(text: &str, flags: Given) -> Result<RunSettings, Failure> {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = folder.path().join("kraken.toml");
         fs::write(&path, text).expect("writable");
-        let settings = ValidatorSettings::load(&path, flags)?;
+        let settings = RunSettings::load(&path, flags)?;
         assert_eq!(settings.data_dir, folder.path().join("data"), "relative to the file");
-        assert_eq!(settings.key, Path::new("/key.toml"));
         Ok(settings)
     }
 
@@ -173,6 +187,16 @@ mod tests {
         assert!(!settings.devnet && settings.metrics.is_none());
         assert_eq!(settings.network.workers.len(), 1);
         assert_eq!(settings.log, LogFilter::default());
+        assert_eq!(settings.key.as_deref(), Some(Path::new("/key.toml")));
+    }
+
+    #[test]
+    fn a_full_node_has_no_key() {
+        let text = "data_dir = \"data\"\ngenesis = \"g\"\nrole = \"full\"\n";
+        assert_eq!(load(text, Given::default()).expect("all that is necessary").key, None);
+        let text = format!("{LEAST}role = \"full\"\n");
+        let failure = load(&text, Given::default()).expect_err("a key").to_string();
+        assert!(failure.contains("/key.toml"), "{failure}");
     }
 
     #[test]

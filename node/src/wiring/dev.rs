@@ -6,7 +6,7 @@ use kraken_sequencer::Mode;
 use kraken_types::Genesis;
 
 use super::{
-    Plan, Sequencing, Serving,
+    Plan, Role, Sequencing, Serving,
     address::{Remedies, reserve},
     seconds_since_epoch,
 };
@@ -30,7 +30,7 @@ pub(crate) async fn plan(settings: &Settings, wishes: &ChainSettings) -> Result<
     let folder = settings.data_dir.as_deref().map(Folder::claim).transpose()?;
     let genesis = choose_genesis(folder.as_ref(), wishes)?;
     Ok(Plan {
-        sequencer: Sequencing {
+        sequencer: Role::Validator(Box::new(Sequencing {
             engine: settings.engine,
             threads: settings.workers,
             signer: keys::dev_validator(genesis.accounts.seed),
@@ -39,7 +39,7 @@ pub(crate) async fn plan(settings: &Settings, wishes: &ChainSettings) -> Result<
             uses: None,
             is_restored: false,
             start_time_seconds: wishes.start_time,
-        },
+        })),
         genesis,
         folder,
         rpc: Serving { listen, timeout: settings.timeout, devnet: true },

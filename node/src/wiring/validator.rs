@@ -1,12 +1,12 @@
 //! The plan of `kraken run`: one validator, of files that must belong together.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, path::Path};
 
 use kraken_sequencer::{Mode, NetworkConfig, SwarmConfig};
 use kraken_types::{Genesis, ValidatorId};
 
 use super::{
-    Plan, Sequencing, Serving,
+    Plan, Role, Sequencing, Serving,
     address::{Remedies, reserve},
 };
 use crate::{
@@ -15,10 +15,11 @@ use crate::{
     folder::Folder,
     genesis,
     keys::{Keys, used::Uses},
-    settings::validator::{NetworkSettings, ValidatorSettings},
+    settings::run::{NetworkSettings, RunSettings},
 };
 
-const REMEDIES: Remedies = Remedies { host: "--rpc.host", port: "--rpc.port" };
+/// What flags of `kraken run` name addresses.
+pub(super) const REMEDIES: Remedies = Remedies { host: "--rpc.host", port: "--rpc.port" };
 
 /// What the files of a validator say together.
 #[derive(Debug)]
@@ -36,7 +37,7 @@ impl Files {
     ///
     /// # Errors
     /// If one cannot be read, or the genesis names other keys.
-    pub(crate) fn read(genesis: &std::path::Path, key: &std::path::Path) -> Result<Self, Failure> {
+    pub(crate) fn read(genesis: &Path, key: &Path) -> Result<Self, Failure> {
         let keys = Keys::read(key)?;
         let path = genesis;
         let genesis = genesis::committee::read(path)?;
@@ -68,7 +69,8 @@ impl Files {
 /// # Errors
 /// If the files do not belong together, an address is taken, or the data folder is not fit.
 pub(crate) async fn plan(
-    settings: &ValidatorSettings,
+    settings: &RunSettings,
+    key: &Path,
     files: &Files,
     is_restored: bool,
 ) -> Result<Plan, Failure> {
@@ -78,11 +80,11 @@ pub(crate) async fn plan(
     let folder = Folder::claim(&settings.data_dir)?;
     folder.adopt(&files.genesis)?;
     // Nobody could tell a validator that is alone what it has signed.
-    let uses = network.is_some().then(|| Uses::new(&settings.key, files.genesis.digest()));
+    let uses = network.is_some().then(|| Uses::new(key, files.genesis.digest()));
     Ok(Plan {
         genesis: files.genesis.clone(),
         folder: Some(folder),
-        sequencer: Sequencing {
+        sequencer: Role::Validator(Box::new(Sequencing {
             engine: settings.engine,
             threads: settings.threads,
             signer: files.keys.signer(),
@@ -91,7 +93,7 @@ pub(crate) async fn plan(
             uses,
             is_restored,
             start_time_seconds: None,
-        },
+        })),
         rpc: Serving { listen, timeout: settings.timeout, devnet: settings.devnet },
         metrics: settings.metrics,
         reserved,
@@ -138,7 +140,10 @@ fn network(
 }
 
 /// Two numbers that must be the same.
-fn count(what: &str, got: usize, of: &str, expected: usize) -> Result<(), Failure> {
+///
+/// # Errors
+/// If they are not.
+pub(super) fn count(what: &str, got: usize, of: &str, expected: usize) -> Result<(), Failure> {
     if got == expected {
         return Ok(());
     }

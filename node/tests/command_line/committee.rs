@@ -127,6 +127,35 @@ fn a_validator_starts_from_its_files() {
 }
 
 #[test]
+fn a_full_node_needs_no_key_and_is_not_ready_without_validators() {
+    let files = Files::new(2);
+    let init = |role: &str| {
+        let mut arguments = files.init(&["127.0.0.1:1", "127.0.0.1:11"]);
+        arguments.extend(["--role".to_owned(), role.to_owned()]);
+        arguments
+    };
+    assert!(failure_of(&init("full")).contains("a full node has no key"));
+    let mut arguments = init("full");
+    let key = arguments.iter().position(|argument| argument == "--key").expect("it is there");
+    arguments.drain(key..key + 2);
+    let made = run(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+
+    let config = files.text("kraken.toml");
+    let mut command = kraken(&["run", "--config", &config, "--rpc.port", "0", "--log", "warn"]);
+    command.env("KRAKEN_METRICS_LISTEN", "127.0.0.1:0");
+    command.env("KRAKEN_NETWORK_SYNC", "127.0.0.1:0");
+    let node = Node::until(&mut command, "Listening on ");
+    assert!(node.banner.contains("a full node of a committee of 2"), "{}", node.banner);
+    assert!(get(node.address(), "/is_alive").ends_with("Alive!!!"));
+    let metrics = node.told("Metrics: http://").trim_end_matches("/metrics").to_owned();
+    let ready = get(&metrics, "/ready");
+    assert!(ready.starts_with("HTTP/1.1 503"), "{ready}");
+    assert!(ready.contains("looking for validators"), "{ready}");
+    assert_eq!(node.end("TERM"), Some(0));
+}
+
+#[test]
 fn keys_are_for_their_owner_and_only_the_public_half_is_printed() {
     let files = Files::new(1);
     let key = files.text("key-0.toml");

@@ -21,7 +21,7 @@ use crate::{
     genesis::committee,
     keys::Keys,
     ports,
-    settings::{self, file, validator::ValidatorSettings},
+    settings::{self, file, run::RunSettings},
     wiring::{
         self,
         address::{Remedies, unreachable_at},
@@ -200,7 +200,7 @@ fn places(folders: &[PathBuf], args: &TestnetArgs) -> Result<Vec<Place>, Failure
         let port = asked.as_ref().map(|ports| ports[id]);
         let rpc = Rpc { host: args.rpc.host, port, ..Rpc::default() };
         let flags = Given { rpc, ..Given::default() };
-        let settings = ValidatorSettings::load(&folder.join(settings::CONFIG_FILE), flags)?;
+        let settings = RunSettings::load(&folder.join(settings::CONFIG_FILE), flags)?;
         let rpc = SocketAddr::new(settings.host, settings.port);
         check_free(rpc)?;
         places.push(Place { folder: folder.clone(), rpc, metrics: settings.metrics });
