@@ -4,6 +4,7 @@ mod block_generation;
 mod chaos;
 mod crash;
 mod errors;
+mod full_node;
 mod intruders;
 mod liars;
 mod restart;

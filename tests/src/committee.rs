@@ -40,6 +40,9 @@ pub const WITHIN: Duration = Duration::from_secs(90);
 pub struct Committee {
     // In the order in which they are dropped: processes before what they stand on.
     validators: Vec<Validator>,
+    /// Where a full node may be.
+    spare: Ports,
+    files: Files,
     proxies: Option<Proxies>,
     folder: TempDir,
     _turn: File,
@@ -78,7 +81,8 @@ impl Committee {
         let turn = turn();
         let folder = tempfile::tempdir().expect("a temporary folder");
         let files = Files::make(folder.path(), protocol);
-        let ports = ports::free();
+        let mut ports = ports::free(VALIDATORS + 1);
+        let spare = ports.pop().expect("one more than there are validators");
         let proxies = proxies(&ports);
         let mut validators = Vec::new();
         for (id, own) in ports.iter().enumerate() {
@@ -88,11 +92,25 @@ impl Committee {
             validator.launch();
             validators.push(validator);
         }
-        let mut committee = Self { validators, proxies, folder, _turn: turn };
+        let mut committee = Self { validators, spare, files, proxies, folder, _turn: turn };
         for validator in &mut committee.validators {
             validator.wait_until_served();
         }
         committee
+    }
+
+    /// Starts a full node that reaches the validators directly, once, and waits until it serves. It
+    /// must be gone before its committee.
+    ///
+    /// # Panics
+    /// If it does not, or not in time.
+    pub fn full_node(&self) -> Validator {
+        let peers: Vec<_> = self.validators.iter().map(Validator::network).collect();
+        let home = self.files.write_full_node(&self.spare, &peers);
+        let mut node = Validator::new(VALIDATORS, home, &self.spare);
+        node.launch();
+        node.wait_until_served();
+        node
     }
 
     /// The validators, by id.

@@ -57,14 +57,27 @@ impl Files {
              [network]\ntransport = \"{transport}\"\nprimary = \"{primary}\"\nworkers = [\"{worker}\"]\nsync = \"{sync}\"\n\
              [execution]\nthreads = 1\n[metrics]\nlisten = \"{metrics}\"\n"
         );
-        for [primary, sync, worker] in peers {
-            write!(
-                text,
-                "[[peer]]\nprimary = \"{primary}\"\nsync = \"{sync}\"\nworkers = [\"{worker}\"]\n"
-            )
-            .expect("writing to text cannot fail");
-        }
+        text.push_str(&peer_tables(peers));
         let home = self.home(id);
+        fs::write(home.join("kraken.toml"), text).expect("the folder is ours");
+        home
+    }
+
+    /// Writes the settings of a full node that finds the validators at `peers`; returns its folder.
+    ///
+    /// # Panics
+    /// If they cannot be written.
+    pub(super) fn write_full_node(&self, own: &Ports, peers: &[[SocketAddr; 3]]) -> PathBuf {
+        let Ports { sync, rpc, metrics, .. } = own;
+        let (host, port) = (rpc.ip(), rpc.port());
+        let text = format!(
+            "role = \"full\"\ndata_dir = \"data\"\ngenesis = \"../genesis.toml\"\n\
+             [rpc]\nhost = \"{host}\"\nport = {port}\n[network]\nsync = \"{sync}\"\n\
+             [execution]\nthreads = 1\n[metrics]\nlisten = \"{metrics}\"\n{}",
+            peer_tables(peers)
+        );
+        let home = self.folder.join("full-node");
+        fs::create_dir(&home).expect("the folder is ours");
         fs::write(home.join("kraken.toml"), text).expect("the folder is ours");
         home
     }
@@ -72,6 +85,19 @@ impl Files {
     fn home(&self, id: usize) -> PathBuf {
         self.folder.join(format!("validator-{id}"))
     }
+}
+
+/// Where the validators are, as settings say it.
+fn peer_tables(peers: &[[SocketAddr; 3]]) -> String {
+    let mut text = String::new();
+    for [primary, sync, worker] in peers {
+        write!(
+            text,
+            "[[peer]]\nprimary = \"{primary}\"\nsync = \"{sync}\"\nworkers = [\"{worker}\"]\n"
+        )
+        .expect("writing to text cannot fail");
+    }
+    text
 }
 
 /// What a command prints that must succeed.

@@ -2,18 +2,16 @@
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 
-use super::VALIDATORS;
-
 /// Below those that the system gives to outgoing connections, so that nobody takes them meanwhile.
 const FIRST: u16 = 10_000;
 
 /// How many are tried.
 const COUNT: u16 = 22_000;
 
-/// Ports of each validator.
+/// Ports of each node.
 const EACH: usize = 5;
 
-/// Where one validator is, on loopback.
+/// Where one node is, on loopback.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ports {
     /// Where its primary is reached.
@@ -35,12 +33,12 @@ impl Ports {
     }
 }
 
-/// Finds free ports for all validators. Where to begin is random, so that two who search at the same
+/// Finds free ports for so many nodes. Where to begin is random, so that two who search at the same
 /// time find different ones.
 ///
 /// # Panics
 /// If there are not as many.
-pub(super) fn free() -> Vec<Ports> {
+pub(super) fn free(nodes: usize) -> Vec<Ports> {
     let begin = rand::random::<u16>() % COUNT;
     // All are held until all are found, or one would be found twice.
     let mut held = Vec::new();
@@ -50,11 +48,11 @@ pub(super) fn free() -> Vec<Ports> {
         if let (Ok(tcp), Ok(udp)) = (TcpListener::bind(place), UdpSocket::bind(place)) {
             held.push((tcp, udp));
         }
-        if held.len() == VALIDATORS * EACH {
+        if held.len() == nodes * EACH {
             break;
         }
     }
-    assert_eq!(held.len(), VALIDATORS * EACH, "too few ports are free");
+    assert_eq!(held.len(), nodes * EACH, "too few ports are free");
     let addresses: Vec<_> =
         held.iter().map(|(listener, _)| listener.local_addr().expect("it listens")).collect();
     let ports = |chunk: &[SocketAddr]| Ports {

@@ -1,4 +1,4 @@
-//! One validator: the real binary, in a process of its own.
+//! One validator, or a full node: the real binary, in a process of its own.
 
 use std::{
     fs::{self, File},
@@ -17,7 +17,7 @@ use serde_json::json;
 
 use super::ports::Ports;
 use crate::{
-    Client,
+    CallError, Client,
     node::{START_WITHIN, binary, build_folder, show_log},
 };
 
@@ -27,7 +27,8 @@ const LOOK_AGAIN: Duration = Duration::from_millis(50);
 /// How long somebody waits for an answer who can ask another validator.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// A validator that lives in a folder, and may be dead or frozen at the moment.
+/// A validator that lives in a folder, and may be dead or frozen at the moment. A full node is one,
+/// with an id that no validator has.
 #[derive(Debug)]
 pub struct Validator {
     id: usize,
@@ -195,11 +196,18 @@ impl Validator {
     /// The sum of all series of a name whose labels hold this text, absent ones being 0; `None` if
     /// it does not serve metrics now.
     pub fn metric(&self, name: &str, labels: &str) -> Option<u64> {
-        let client = Client::within(&format!("http://{}", self.metrics), PATIENCE);
-        match client.get_path("/metrics") {
+        match self.watch("/metrics") {
             Ok((200, text)) => Some(sum(&text, name, labels)),
             Ok(_) | Err(_) => None,
         }
+    }
+
+    /// What its server for those who watch answers to a GET: the status and the body.
+    ///
+    /// # Errors
+    /// If it does not answer now.
+    pub fn watch(&self, path: &str) -> Result<(u16, String), CallError> {
+        Client::within(&format!("http://{}", self.metrics), PATIENCE).get_path(path)
     }
 
     /// The memory that the process holds, in bytes.
