@@ -19,8 +19,8 @@ use kraken_storage::{
     Error, Storage,
     log::{Location, Log},
 };
-use kraken_types::{BatchDigest, CommitIndex, Round, ValidatorId, codec};
-use tokio::sync::{Notify, oneshot};
+use kraken_types::{BatchDigest, CommitIndex, Round, ValidatorId, WorkerId, codec};
+use tokio::sync::{oneshot, watch};
 
 use self::index::Index;
 pub(crate) use self::index::News;
@@ -31,8 +31,8 @@ pub(crate) struct Journal {
     batches: Log,
     votes: Log,
     index: Arc<Mutex<Index>>,
-    /// Told when there are [`News`].
-    changed: Arc<Notify>,
+    /// Changes when there are [`News`].
+    changed: watch::Sender<()>,
 }
 
 /// Resolves with the place of a record once it is durable.
@@ -51,7 +51,7 @@ impl Journal {
             batches,
             votes,
             index: Arc::new(Mutex::new(Index::new(own))),
-            changed: Arc::default(),
+            changed: watch::Sender::new(()),
         }
     }
 
@@ -89,7 +89,7 @@ impl Journal {
     /// Remembers where an entry is.
     pub(crate) fn note_entry(&self, entry: Entry, location: Location) {
         self.index().note_entry(entry, location);
-        self.changed.notify_one();
+        self.changed.send_replace(());
     }
 
     /// Entries about this round and those below are not needed any more.
@@ -121,14 +121,14 @@ impl Journal {
         self.index().held()
     }
 
-    /// Resolves when there may be news.
-    pub(crate) async fn changed(&self) {
-        self.changed.notified().await;
+    /// Changes when there may be news.
+    pub(crate) fn changed(&self) -> watch::Receiver<()> {
+        self.changed.subscribe()
     }
 
-    /// What became of batches since the last call.
-    pub(crate) fn take_news(&self) -> News {
-        self.index().take_news()
+    /// What became of the batches of a worker since the last call.
+    pub(crate) fn take_news(&self, worker: WorkerId) -> News {
+        self.index().take_news(worker)
     }
 
     /// Everything before this commit is in durable blocks: lets go of it.
@@ -141,7 +141,7 @@ impl Journal {
             index.release(before);
             (index.oldest_batch(), index.oldest_entry())
         };
-        self.changed.notify_one();
+        self.changed.send_replace(());
         if let Some(location) = batches {
             self.batches.release(location)?;
         }

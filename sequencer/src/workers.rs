@@ -82,6 +82,8 @@ pub(crate) struct Workers<S> {
     unsealed: VecDeque<Bytes>,
     /// What goes out to one peer after the other.
     frames: Frames,
+    /// Changes when there may be news of batches.
+    news: watch::Receiver<()>,
     wake_at: Option<Timestamp>,
     /// Whether transactions must stay in the pool.
     is_full: bool,
@@ -128,6 +130,7 @@ enum Happened {
 
 impl<S: Source> Workers<S> {
     pub(crate) fn new(config: Config, source: S, ends: Ends) -> Self {
+        let news = ends.journal.changed();
         Self {
             source,
             worker: Worker::new(config.clone()),
@@ -137,6 +140,7 @@ impl<S: Source> Workers<S> {
             uptime: Uptime::start(),
             unsealed: VecDeque::new(),
             frames: Frames::default(),
+            news,
             wake_at: None,
             is_full: false,
         }
@@ -192,7 +196,7 @@ impl<S: Source> Workers<S> {
         shutdown: &CancellationToken,
     ) -> Result<Option<Happened>, Ended> {
         let is_full = self.queue.is_full();
-        let Ends { close, journal, wishes, starts_over, lanes, arrived, .. } = &mut self.ends;
+        let Ends { close, wishes, starts_over, lanes, arrived, .. } = &mut self.ends;
         Ok(Some(tokio::select! {
             biased; // A flood of transactions must not delay shutdown.
             () = shutdown.cancelled() => return Ok(None),
@@ -200,7 +204,7 @@ impl<S: Source> Workers<S> {
                 Happened::Left(left.map_err(|error| Ended::failed("workers", &error))?)
             }
             Some(reply) = close.recv(), if !is_full => Happened::Close(reply),
-            () = journal.changed() => Happened::News,
+            Ok(()) = self.news.changed() => Happened::News,
             () = self.uptime.sleep_until(self.wake_at) => Happened::Tick,
             Ok(()) = starts_over.changed() => Happened::StartOver,
             Some(wish) = wishes.recv() => Happened::Wished(wish),
@@ -239,7 +243,7 @@ impl<S: Source> Workers<S> {
     }
 
     fn tell_news(&mut self) {
-        let News { ordered, released } = self.ends.journal.take_news();
+        let News { ordered, released } = self.ends.journal.take_news(self.config.worker);
         if !ordered.is_empty() {
             self.step(Input::Ordered(ordered));
         }

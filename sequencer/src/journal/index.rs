@@ -13,7 +13,7 @@ use kraken_execution::Prepared;
 use kraken_mempool::{primary, worker::Held};
 use kraken_ordering::Entry;
 use kraken_storage::log::Location;
-use kraken_types::{BatchDigest, BatchRef, CommitIndex, Round, ValidatorId};
+use kraken_types::{BatchDigest, BatchRef, CommitIndex, Round, ValidatorId, WorkerId};
 
 /// What of both logs is still needed.
 #[derive(Debug)]
@@ -22,8 +22,8 @@ pub(super) struct Index {
     batches: BTreeMap<BatchDigest, Batch>,
     /// What we know already of our own batches, so that nothing is decoded and hashed twice.
     prepared: BTreeMap<BatchDigest, Vec<Prepared>>,
-    /// A worker goes on counting behind it.
-    newest_own_batch: Option<Location>,
+    /// Each of our workers goes on counting behind its own.
+    newest_own_batches: BTreeMap<WorkerId, Location>,
     commits: BTreeMap<CommitIndex, Commit>,
     /// For each round above `forgotten` the oldest record about it.
     rounds: BTreeMap<Round, Location>,
@@ -32,10 +32,11 @@ pub(super) struct Index {
     newest_of_primary: Vec<(mem::Discriminant<primary::Record>, Location)>,
     /// Records of the protocol that none has superseded.
     newest_of_protocol: Vec<(consensus::Record, Location)>,
-    news: News,
+    /// For each worker.
+    news: BTreeMap<WorkerId, News>,
 }
 
-/// What became of batches.
+/// What became of the batches of one worker, ours and those of its likes.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct News {
     /// In a durable commit now.
@@ -63,13 +64,13 @@ impl Index {
             own,
             batches: BTreeMap::new(),
             prepared: BTreeMap::new(),
-            newest_own_batch: None,
+            newest_own_batches: BTreeMap::new(),
             commits: BTreeMap::new(),
             rounds: BTreeMap::new(),
             forgotten: Round::default(),
             newest_of_primary: Vec::new(),
             newest_of_protocol: Vec::new(),
-            news: News::default(),
+            news: BTreeMap::new(),
         }
     }
 
@@ -79,7 +80,8 @@ impl Index {
 
     pub(super) fn note_batch(&mut self, held: &Held, location: Location) {
         if held.author == self.own {
-            self.newest_own_batch = self.newest_own_batch.max(Some(location));
+            let newest = self.newest_own_batches.entry(held.batch.worker).or_insert(location);
+            *newest = location.max(*newest);
         }
         self.batches.insert(held.batch.digest, Batch { held: *held, location });
     }
@@ -110,7 +112,9 @@ impl Index {
 
     fn note_protocol(&mut self, record: consensus::Record, location: Location) {
         if let consensus::Record::Committed { commit, .. } = &record {
-            self.news.ordered.extend(&commit.batches);
+            for (author, batch) in &commit.batches {
+                self.news_of(batch.worker).ordered.push((*author, *batch));
+            }
             let batches = commit.batches.iter().map(|(_, batch)| batch.digest).collect();
             self.commits.insert(commit.index, Commit { location, batches });
         }
@@ -137,8 +141,12 @@ impl Index {
         held.into_iter().map(|batch| batch.held).collect()
     }
 
-    pub(super) fn take_news(&mut self) -> News {
-        mem::take(&mut self.news)
+    pub(super) fn take_news(&mut self, worker: WorkerId) -> News {
+        self.news.remove(&worker).unwrap_or_default()
+    }
+
+    fn news_of(&mut self, worker: WorkerId) -> &mut News {
+        self.news.entry(worker).or_default()
     }
 
     pub(super) fn release(&mut self, before: CommitIndex) {
@@ -169,15 +177,15 @@ impl Index {
     fn release_batches(&mut self, digests: &[BatchDigest]) {
         for digest in digests {
             self.prepared.remove(digest);
-            if self.batches.remove(digest).is_some() {
-                self.news.released.push(*digest);
+            if let Some(batch) = self.batches.remove(digest) {
+                self.news_of(batch.held.batch.worker).released.push(*digest);
             }
         }
     }
 
     pub(super) fn oldest_batch(&self) -> Option<Location> {
         let waiting = self.batches.values().map(|batch| batch.location).min();
-        waiting.into_iter().chain(self.newest_own_batch).min()
+        waiting.into_iter().chain(self.newest_own_batches.values().copied()).min()
     }
 
     pub(super) fn oldest_entry(&self) -> Option<Location> {

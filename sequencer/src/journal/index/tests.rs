@@ -79,17 +79,43 @@ fn batches_go_with_their_blocks_but_the_newest_own_one_stays() {
     let mut index = index([(committed(0, &[0, 1]), 10), (committed(1, &[2]), 20)], 3);
     let batch = |sequence| (OWN, testing::batch(sequence));
     let ordered = vec![batch(0), batch(1), batch(2)];
-    assert_eq!(index.take_news(), News { ordered, released: Vec::new() });
+    assert_eq!(index.take_news(testing::batch(0).worker), News { ordered, released: Vec::new() });
 
     index.release(CommitIndex(1));
     let released = vec![testing::batch(0).digest, testing::batch(1).digest];
-    assert_eq!(index.take_news(), News { ordered: Vec::new(), released });
+    assert_eq!(index.take_news(testing::batch(0).worker), News { ordered: Vec::new(), released });
     assert_eq!(index.oldest_batch(), Some(at(2)));
     assert_eq!(index.batch_location(&testing::batch(1).digest), None);
 
     index.release(CommitIndex(2));
     assert_eq!(index.batch_location(&testing::batch(2).digest), None);
     assert_eq!(index.oldest_batch(), Some(at(2)), "its worker goes on counting behind it");
+}
+
+/// What `batch` of another worker of ours is.
+fn at_other_worker(batch: u64) -> BatchRef {
+    BatchRef { worker: WorkerId(1), ..testing::batch(batch) }
+}
+
+#[test]
+fn each_worker_hears_of_its_own_batches_and_goes_on_behind_its_own() {
+    let mut index = index([], 2);
+    let held = Held { author: OWN, batch: at_other_worker(7), bytes: 1 };
+    index.note_batch(&held, at(9));
+    let batches = [testing::batch(0), testing::batch(1), at_other_worker(7)];
+    let commit = testing::commit(0, &batches);
+    let order = linearizer::State::default();
+    let record = consensus::Record::Committed { commit, order, schedule: leader::State::default() };
+    index.note_entry(Entry::Protocol(record), at(20));
+    index.release(CommitIndex(1));
+    let other = News {
+        ordered: vec![(OWN, at_other_worker(7))],
+        released: vec![at_other_worker(7).digest],
+    };
+    assert_eq!(index.take_news(WorkerId(1)), other);
+    let first = index.take_news(testing::batch(0).worker);
+    assert_eq!((first.ordered.len(), first.released.len()), (2, 2));
+    assert_eq!(index.oldest_batch(), Some(at(1)), "the newest of each stays");
 }
 
 #[test]
@@ -99,6 +125,9 @@ fn batches_of_forgotten_commits_are_let_go_of() {
     index.release_ordered();
     let released = [0, 1].map(|sequence| testing::batch(sequence).digest);
     let released: BTreeSet<_> = released.into_iter().collect();
-    assert_eq!(index.take_news().released.into_iter().collect::<BTreeSet<_>>(), released);
+    assert_eq!(
+        index.take_news(testing::batch(0).worker).released.into_iter().collect::<BTreeSet<_>>(),
+        released
+    );
     assert_eq!(index.oldest_batch(), Some(at(2)));
 }
