@@ -36,8 +36,9 @@ use crate::{
 /// How long validators have to find each other.
 const MEET: Duration = Duration::from_secs(2);
 
-/// How long transactions are sent before any is counted.
-const WARM_UP: Duration = Duration::from_secs(4);
+/// How long transactions are sent before any is counted: by then the schedule of leaders has learned
+/// who is not there.
+const WARM_UP: Duration = Duration::from_secs(10);
 
 /// Measures each combination of what is asked for, and prints tables.
 ///
