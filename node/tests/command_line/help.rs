@@ -14,6 +14,7 @@ fn help_teaches() {
         ("genesis", &["genesis", "--help"]),
         ("init", &["init", "--help"]),
         ("bench_execution", &["bench", "execution", "--help"]),
+        ("bench_order", &["bench", "order", "--help"]),
     ] {
         let output = run(arguments);
         assert!(output.status.success(), "{name}");

@@ -1,5 +1,6 @@
 //! The binary, as somebody at a terminal meets it.
 
+mod bench;
 mod committee;
 mod dev;
 mod help;

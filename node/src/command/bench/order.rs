@@ -43,12 +43,13 @@ const WARM_UP: Duration = Duration::from_secs(10);
 /// Measures each combination of what is asked for, and prints tables.
 ///
 /// # Errors
-/// If a committee does not start, or breaks.
+/// If too few validators live, or a committee does not start, or breaks.
 pub(crate) fn run(args: &OrderArgs, log: Option<&LogFilter>) -> Result<(), Failure> {
     let mut rows = Vec::new();
     for (disk, transport) in combinations(args) {
         let (protocol, validators, dead) = (args.protocol, args.validators, args.dead);
         let plan = Plan { protocol, validators, dead, disk, transport };
+        plan.check()?;
         for rate in &args.rates {
             let load = Load { rate: rate.get(), bytes: args.bytes, seconds: args.seconds.get() };
             tracing::info!("{disk}, {transport}: {rate} transactions a second");

@@ -43,6 +43,25 @@ pub(super) struct Plan {
 }
 
 impl Plan {
+    /// Makes sure that enough validators live to order anything.
+    ///
+    /// # Errors
+    /// If not.
+    pub(super) fn check(&self) -> Result<(), Failure> {
+        if self.quorum() <= self.alive() {
+            return Ok(());
+        }
+        Err(Failure::new(
+            format!("{} of {} validators order nothing", self.alive(), self.validators),
+            format!("leave {} of them alive", self.quorum()),
+        ))
+    }
+
+    /// How many validators are started.
+    fn alive(&self) -> usize {
+        usize::from(self.validators.saturating_sub(self.dead))
+    }
+
     /// How many validators decide.
     pub(super) fn quorum(&self) -> usize {
         let validators = usize::from(self.validators);
@@ -68,15 +87,8 @@ impl Committee {
     /// Starts a process for each validator that lives.
     ///
     /// # Errors
-    /// If too few live, or one does not start; its own error is on the error stream then.
+    /// If one does not start; its own error is on the error stream then.
     pub(super) fn start(plan: &Plan, log: Option<&LogFilter>) -> Result<Self, Failure> {
-        let alive = usize::from(plan.validators.saturating_sub(plan.dead));
-        if alive < plan.quorum() {
-            return Err(Failure::new(
-                format!("{alive} of {} validators order nothing", plan.validators),
-                format!("leave {} of them alive", plan.quorum()),
-            ));
-        }
         let folder = tempfile::Builder::new().prefix("kraken-bench-").tempdir();
         let folder = folder.map_err(|error| not_started(&error))?;
         write_files(plan, &folder)?;
@@ -84,7 +96,7 @@ impl Committee {
         let ports = ports::free(count * PORTS).map_err(|error| not_started(&error))?;
         let ports: Vec<_> = ports.iter().map(u16::to_string).collect();
         let start = |id| Validator::start(plan, &folder, id, &ports.join(","), log);
-        let validators = (0..alive).map(start).collect::<io::Result<_>>();
+        let validators = (0..plan.alive()).map(start).collect::<io::Result<_>>();
         let validators = validators.map_err(|error| not_started(&error))?;
         Ok(Self { validators, _folder: folder })
     }

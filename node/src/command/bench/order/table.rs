@@ -36,7 +36,7 @@ struct Tables<'a> {
 impl Display for Tables<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let OrderArgs { protocol, validators, dead, bytes, seconds, .. } = self.args;
-        let alive = validators - dead;
+        let alive = validators.saturating_sub(*dead);
         writeln!(
             f,
             "{alive} of {validators} validators order transactions of {bytes} bytes by {protocol} for \
