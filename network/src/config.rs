@@ -76,8 +76,10 @@ pub enum Encryption {
 pub enum Dialing {
     /// Those whose key is higher than ours; the others dial us. For peers that know each other.
     HigherKeys,
-    /// All of them, because they do not know us: a full node. It has requests only, no lanes.
+    /// All of them, because they do not dial us.
     Everyone,
+    /// None of them: they dial us.
+    Nobody,
 }
 
 /// Who may connect.

@@ -27,7 +27,7 @@ pub(crate) struct Member {
     pub(crate) address: String,
     /// Whether it is we who dial.
     pub(crate) we_dial: bool,
-    /// Whether it may dial us. Of two peers that both want to, the lower key does.
+    /// Whether it may dial us. Of two peers that know each other, the lower key does.
     pub(crate) they_dial: bool,
     /// By [`LaneId`].
     pub(crate) lanes: Vec<LaneMetrics>,
@@ -113,8 +113,9 @@ impl Roster {
                 we_dial: match config.dialing {
                     Dialing::HigherKeys => ours < peer.key,
                     Dialing::Everyone => true,
+                    Dialing::Nobody => false,
                 },
-                they_dial: peer.key < ours,
+                they_dial: config.dialing == Dialing::Nobody || peer.key < ours,
                 lanes,
                 turns: Semaphore::new(config.requests.at_once_max),
                 link: Mutex::default(),

@@ -8,6 +8,7 @@ pub(crate) mod bench;
 pub(crate) mod committee;
 pub(crate) mod given;
 pub(crate) mod value;
+pub(crate) mod worker;
 
 use std::{
     fmt::Display,
@@ -26,6 +27,7 @@ use self::{
         TESTNET_HELP, TestnetArgs,
     },
     value::{BlockGeneration, ChainName, Engine, LogFilter},
+    worker::{WORKER_HELP, WorkerArgs},
 };
 use crate::settings::{self, ChainSettings, Settings};
 
@@ -78,6 +80,10 @@ pub(crate) enum Command {
     /// Run one validator of a committee, or a full node that follows it
     #[command(after_help = RUN_HELP)]
     Run(Box<RunArgs>),
+
+    /// Run one worker of a validator as a process of its own
+    #[command(after_help = WORKER_HELP)]
+    Worker(Box<WorkerArgs>),
 
     /// Make the secret keys of a validator, and print their public half
     #[command(after_help = KEY_HELP)]
@@ -368,6 +374,7 @@ mod tests {
             Command::Dev(dev) => *dev,
             other @ (Command::Testnet(_)
             | Command::Run(_)
+            | Command::Worker(_)
             | Command::Key(_)
             | Command::Genesis(_)
             | Command::Init(_)

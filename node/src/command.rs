@@ -8,3 +8,4 @@ pub(crate) mod inspect;
 pub(crate) mod key;
 pub(crate) mod run;
 pub(crate) mod testnet;
+pub(crate) mod worker;

@@ -3,7 +3,7 @@
 //! Each has one use: a key that signs votes never signs a handshake, so a machine that runs a
 //! worker needs nothing that could vote. The genesis binds the public halves together.
 
-mod file;
+pub(crate) mod file;
 pub(crate) mod used;
 
 use kraken_sequencer::Seed;

@@ -33,14 +33,15 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 fn main() -> ExitCode {
     let args = Args::parse();
     let log = args.log;
-    // The settings of a validator may say what is logged; so it starts the log itself.
-    if !matches!(args.command, Command::Run(_)) {
+    // Settings may say what is logged; so who has some starts the log itself.
+    if !matches!(args.command, Command::Run(_) | Command::Worker(_)) {
         telemetry::start(log.as_ref().unwrap_or(&LogFilter::default()));
     }
     let done = match args.command {
         Command::Dev(dev) => command::dev::run(&dev),
         Command::Testnet(testnet) => command::testnet::run(&testnet, log.as_ref()),
         Command::Run(run) => command::run::run(&run, log.as_ref()),
+        Command::Worker(worker) => command::worker::run(&worker, log.as_ref()),
         Command::Key(key) => command::key::run(&key),
         Command::Genesis(genesis) => command::genesis::run(&genesis),
         Command::Init(init) => command::init::run(&init),

@@ -14,7 +14,16 @@ use tokio::{
     time,
 };
 
-use crate::{failure::Failure, settings, wiring::Node};
+use crate::{failure::Failure, settings};
+
+/// Something that serves.
+pub(crate) trait Running {
+    /// Resolves with the reason once a part of it has ended.
+    async fn stopped(&mut self) -> String;
+
+    /// Ends all of it.
+    async fn shut_down(self);
+}
 
 /// Whether the end of the standard input asks for the end, too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,9 +45,9 @@ impl Parent {
 ///
 /// # Errors
 /// If the node cannot start, or if one of its tasks ended.
-pub(crate) fn run(
-    start: impl Future<Output = Result<Node, Failure>>,
-    tell: impl FnOnce(&Node),
+pub(crate) fn run<R: Running>(
+    start: impl Future<Output = Result<R, Failure>>,
+    tell: impl FnOnce(&R),
     parent: Parent,
 ) -> Result<(), Failure> {
     let runtime = runtime::Builder::new_multi_thread()
@@ -57,9 +66,9 @@ pub(crate) fn threads_failure(error: &io::Error) -> Failure {
     Failure::because("cannot start threads", error, "allow this process more of them")
 }
 
-async fn serve(
-    start: impl Future<Output = Result<Node, Failure>>,
-    tell: impl FnOnce(&Node),
+async fn serve<R: Running>(
+    start: impl Future<Output = Result<R, Failure>>,
+    tell: impl FnOnce(&R),
     parent: Parent,
 ) -> Result<(), Failure> {
     let began = Instant::now();

@@ -6,6 +6,7 @@
 
 pub(crate) mod file;
 pub(crate) mod run;
+pub(crate) mod worker;
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},

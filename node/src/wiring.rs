@@ -7,6 +7,7 @@ pub(crate) mod address;
 pub(crate) mod dev;
 pub(crate) mod full;
 pub(crate) mod validator;
+pub(crate) mod worker;
 
 use std::{
     env,
@@ -38,6 +39,7 @@ use crate::{
     genesis,
     keys::used::Uses,
     progress::Progress,
+    service::Running,
     settings,
 };
 
@@ -139,8 +141,10 @@ impl Node {
         let rpc_metrics =
             kraken_rpc::Metrics::register(registry.sub_registry_with_prefix("kraken_rpc"));
         let sequencer_metrics = kraken_sequencer::Metrics::new(&mut registry);
-        let served = Arc::new(OnceLock::new());
-        let metrics = serve_metrics(metrics, registry, Arc::clone(&served)).await?;
+        let served: Arc<OnceLock<Served>> = Arc::default();
+        let watched = Arc::clone(&served);
+        let ready = move || watched.get().map_or_else(|| Err("starting".to_owned()), Served::ready);
+        let metrics = serve_metrics(metrics, registry, ready).await?;
 
         let chain = Chain::new(&genesis).map_err(|error| {
             Failure::because("cannot use the genesis", &error, "change the setting that it names")
@@ -198,9 +202,10 @@ impl Node {
     pub(crate) fn folder(&self) -> Option<&Path> {
         self.folder.as_ref().map(Folder::path)
     }
+}
 
-    /// Resolves with the reason once a task has ended.
-    pub(crate) async fn stopped(&mut self) -> String {
+impl Running for Node {
+    async fn stopped(&mut self) -> String {
         tokio::select! {
             reason = self.sequencer.stopped() => reason,
             () = self.rpc.stopped() => "JSON-RPC ended".to_owned(),
@@ -208,7 +213,7 @@ impl Node {
     }
 
     /// Ends JSON-RPC, then everything else; what was executed is durable afterwards.
-    pub(crate) async fn shut_down(self) {
+    async fn shut_down(self) {
         self.rpc.shut_down().await;
         self.sequencer.shut_down().await;
         if let Some(metrics) = self.metrics {
@@ -276,12 +281,11 @@ impl Served {
 async fn serve_metrics(
     listen: Option<SocketAddr>,
     registry: Registry,
-    served: Arc<OnceLock<Served>>,
+    ready: impl Fn() -> Result<(), String> + Send + Sync + 'static,
 ) -> Result<Option<Server>, Failure> {
     let Some(listen) = listen else {
         return Ok(None);
     };
-    let ready = move || served.get().map_or_else(|| Err("starting".to_owned()), Served::ready);
     let remedies = Remedies { host: "--metrics.listen", port: "--metrics.listen" };
     let server = kraken_rpc::serve_metrics(listen, Arc::new(registry), ready).await;
     server.map(Some).map_err(|error| rpc_failure(error, remedies))

@@ -70,6 +70,9 @@ pub enum StartError {
     /// The genesis names fewer workers than the settings.
     #[error("the genesis names no key for swarm {swarm}")]
     Swarm { swarm: String },
+    /// The key of a worker says whose it is.
+    #[error("the genesis names no worker with key {key}")]
+    NoWorker { key: kraken_types::PublicKey },
     /// The others would refuse it.
     #[error("key {key} of swarm {swarm} is not the one that the genesis names for this validator")]
     NetworkKey { swarm: String, key: kraken_types::PublicKey },

@@ -7,6 +7,7 @@
 mod index;
 
 use std::{
+    collections::BTreeSet,
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -19,11 +20,11 @@ use kraken_storage::{
     Error, Storage,
     log::{Location, Log},
 };
-use kraken_types::{BatchDigest, CommitIndex, Round, ValidatorId, WorkerId, codec};
+use kraken_types::{BatchDigest, BatchRef, CommitIndex, Round, ValidatorId, WorkerId, codec};
 use tokio::sync::{oneshot, watch};
 
-use self::index::Index;
-pub(crate) use self::index::News;
+use self::index::{Index, elsewhere::Readable};
+pub(crate) use self::index::{News, Standing};
 
 /// Both logs, and what is in them that is still needed. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -102,9 +103,14 @@ impl Journal {
         self.index().take_prepared(digest)
     }
 
-    /// Whether a batch is here.
-    pub(crate) fn has_batch(&self, digest: &BatchDigest) -> bool {
-        self.index().batch_location(digest).is_some()
+    /// Whether a batch can be read now. One that a worker in another process holds is asked for, and
+    /// can be read once.
+    pub(crate) fn is_readable(&self, digest: &BatchDigest) -> bool {
+        let readable = self.index().readable(digest);
+        if readable == Readable::Soon {
+            self.changed.send_replace(());
+        }
+        readable == Readable::Now
     }
 
     /// Reads a batch back; `None` if it is not here.
@@ -112,8 +118,57 @@ impl Journal {
     /// # Errors
     /// If the disk refuses or the batch is damaged.
     pub(crate) fn read_batch(&self, digest: &BatchDigest) -> Result<Option<Bytes>, Error> {
-        let location = self.index().batch_location(digest);
+        let location = {
+            let mut index = self.index();
+            if let Some(bytes) = index.take_fetched(digest) {
+                return Ok(Some(bytes));
+            }
+            index.batch_location(digest)
+        };
         location.map(|location| self.batches.read(location)).transpose()
+    }
+
+    /// What somebody wants to read that this worker holds in another process.
+    pub(crate) fn take_asked(&self, worker: WorkerId) -> Vec<BatchDigest> {
+        self.index().take_asked(worker)
+    }
+
+    /// What became of an attempt to read it.
+    pub(crate) fn fetched(&self, digest: BatchDigest, bytes: Option<Bytes>) {
+        self.index().fetched(digest, bytes);
+    }
+
+    /// A worker in another process holds these batches; says how far each has come.
+    pub(crate) fn note_elsewhere(&self, batches: &[(ValidatorId, BatchRef)]) -> Vec<Standing> {
+        self.index().note_elsewhere(batches)
+    }
+
+    /// It holds no others. Returns those that it held before.
+    pub(crate) fn keep_elsewhere(
+        &self,
+        worker: WorkerId,
+        digests: &BTreeSet<BatchDigest>,
+    ) -> Vec<(ValidatorId, BatchRef)> {
+        self.index().keep_elsewhere(worker, digests)
+    }
+
+    /// A worker in a process of its own learns what became of its batches, and lets go of some.
+    ///
+    /// # Errors
+    /// If the disk refuses.
+    pub(crate) fn learn(
+        &self,
+        worker: WorkerId,
+        ordered: Vec<(ValidatorId, BatchRef)>,
+        released: &[BatchDigest],
+    ) -> Result<(), Error> {
+        let oldest = {
+            let mut index = self.index();
+            index.learn(worker, ordered, released);
+            index.oldest_batch()
+        };
+        self.changed.send_replace(());
+        oldest.map_or(Ok(()), |location| self.batches.release(location))
     }
 
     /// The batches that are still needed, oldest first.

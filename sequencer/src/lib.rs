@@ -29,6 +29,7 @@ mod gateway;
 mod handing;
 mod journal;
 mod lanes;
+mod link;
 mod machines;
 mod metrics;
 mod network;
@@ -44,6 +45,7 @@ mod supervisor;
 mod swarms;
 mod sync;
 mod view;
+mod worker_process;
 mod workers;
 
 pub use committer::seal_genesis;
@@ -53,12 +55,13 @@ pub use events::Event;
 pub use evidence::{Evidence, EvidenceError};
 pub use full_node::FullNodeConfig;
 pub use metrics::Metrics;
-pub use network::{NetworkConfig, Seed, SwarmConfig, Transport};
+pub use network::{NetworkConfig, Seed, SwarmConfig, Transport, WorkerConfig};
 pub use orderer::{OrderObserver, Orderer, OrdererConfig};
 pub use pool::Progress;
 pub use sequencer::{Admitted, Config, Mode, Sequencer};
 pub use sync::Distance;
 pub use view::{BlockAt, UnsealedBlock, View};
+pub use worker_process::{WorkerProcess, WorkerProcessConfig};
 
 #[cfg(test)]
 mod tests;

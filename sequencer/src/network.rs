@@ -7,11 +7,29 @@ use std::{fmt, net::SocketAddr};
 pub struct NetworkConfig {
     /// Headers, votes, certificates and what the protocol says.
     pub primary: SwarmConfig,
-    /// Batches: one swarm for each worker, in the order of their ids.
-    pub workers: Vec<SwarmConfig>,
+    /// Batches: in the order of the workers' ids.
+    pub workers: Vec<WorkerConfig>,
     /// Blocks for those who are far behind. Its key is that of the primary, because the genesis
     /// binds no other to this validator.
     pub sync: SwarmConfig,
+}
+
+/// Where a worker of a validator runs.
+#[derive(Clone, Debug)]
+pub enum WorkerConfig {
+    /// In the process of the validator, with a swarm of its own.
+    Here(SwarmConfig),
+    /// In a process of its own, which dials its primary.
+    Elsewhere {
+        /// Where the primary waits for it, with the key of its own swarm.
+        listen: SocketAddr,
+    },
+}
+
+impl From<SwarmConfig> for WorkerConfig {
+    fn from(swarm: SwarmConfig) -> Self {
+        Self::Here(swarm)
+    }
 }
 
 /// One swarm: a key, an address and the addresses of its peers.

@@ -1,6 +1,9 @@
 //! Starts what orders: a task for each worker, and the one that certifies and orders.
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use kraken_types::{CommitIndex, Genesis, Identity, Timestamp, WorkerId};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
@@ -9,12 +12,13 @@ use crate::{
     clock::Clock,
     journal::Journal,
     lanes::{Inbox, Lane},
+    link::{Linking, Session},
     machines,
     metrics::Metrics,
     ordering::{self, Ordered, Ordering, Request},
     recovery::Recovered,
     supervisor::Supervisor,
-    swarms::WorkerLanes,
+    swarms::WorkerEnds,
     workers::{self, Source, Workers},
 };
 
@@ -45,7 +49,7 @@ impl Order {
         self,
         supervisor: &Supervisor,
         source: impl Fn() -> S,
-        workers: Vec<WorkerLanes>,
+        workers: Vec<WorkerEnds>,
         (lane, inbox): (Lane, Inbox),
         mut recovered: Recovered,
     ) {
@@ -53,9 +57,31 @@ impl Order {
         let mut close = Some(self.close);
         let mut wishes = Vec::new();
         let starts_over = watch::Sender::new(());
-        for (place, lanes) in (0..).map(WorkerId).zip(workers) {
+        for (place, ends) in (0..).map(WorkerId).zip(workers) {
             let (wishes_in, wished) = mpsc::channel(workers::WISHES_MAX);
             wishes.push(wishes_in);
+            let lanes = match ends {
+                WorkerEnds::Here(lanes) => lanes,
+                WorkerEnds::Elsewhere(network, inbox) => {
+                    let linking = Linking {
+                        own: self.identity.id,
+                        others: self.identity.peers().collect(),
+                        worker: place,
+                        source: source(),
+                        arrived: Arc::clone(&self.arrived),
+                        journal: self.journal.clone(),
+                        ordering: self.requests.0.clone(),
+                        wishes: wished,
+                        starts_over: starts_over.subscribe(),
+                        network,
+                        inbox,
+                        metrics: self.metrics.clone(),
+                        session: Session::new(first_number()),
+                    };
+                    supervisor.task("link", linking.run(supervisor.shutdown()));
+                    continue;
+                }
+            };
             let ends = workers::Ends {
                 arrived: Arc::clone(&self.arrived),
                 // Dev controls are those of a committee of one, which has one worker.
@@ -85,4 +111,11 @@ impl Order {
         let ordering = Ordering::new(self.identity, self.genesis, ends, self.journal, self.clock);
         supervisor.task("ordering", ordering.run(recovered, supervisor.shutdown()));
     }
+}
+
+/// A number above those of every transaction that an earlier run handed to a worker: they come more
+/// slowly than microseconds do.
+fn first_number() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_micros()).unwrap_or(u64::MAX / 2)
 }

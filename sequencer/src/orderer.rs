@@ -217,6 +217,11 @@ impl Source for Watched {
         self.observer.sealed(batch.digest, count);
     }
 
+    fn durable(&mut self, _: &BatchRef) {}
+
+    /// All its workers are in this process.
+    fn left(&mut self, _: usize) {}
+
     fn available(&mut self, batch: &BatchRef) {
         self.observer.available(batch.digest);
     }

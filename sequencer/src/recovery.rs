@@ -110,7 +110,11 @@ fn left_by(commit: Commit, entries: &[Entry]) -> Ordered {
     Ordered { commit, checkpoint: Arc::new(checkpoint) }
 }
 
-fn read_batches(journal: &Journal) -> Result<Vec<Held>, StartError> {
+/// Reads the batches log, oldest first.
+///
+/// # Errors
+/// If it cannot be read or holds something else.
+pub(crate) fn read_batches(journal: &Journal) -> Result<Vec<Held>, StartError> {
     let mut batches = Vec::new();
     for record in journal.batches().records(None) {
         let (location, bytes) = record?;

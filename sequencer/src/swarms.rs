@@ -4,17 +4,21 @@
 //! task; so has catching up. On a lane small messages never wait for large ones either: workers
 //! acknowledge on another lane than the one that carries batches.
 
-use std::time::Duration;
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    time::Duration,
+};
 
 use kraken_network::{
     Admission, Dialing, Encryption, Inboxes, Keypair, LaneId, Network, Peer, Request, Requests,
 };
-use kraken_types::{Genesis, Identity, PublicKey, ValidatorId, genesis::NetworkKeys};
+use kraken_types::{Genesis, Identity, PublicKey, ValidatorId, WorkerId, genesis::NetworkKeys};
 use tokio::sync::mpsc;
 
 use crate::{
-    NetworkConfig, StartError, SwarmConfig, Transport, attestation,
+    NetworkConfig, StartError, SwarmConfig, Transport, WorkerConfig, attestation,
     lanes::{Inbox, Lane},
+    link,
     metrics::Metrics,
     sync,
 };
@@ -57,11 +61,28 @@ const ACKNOWLEDGEMENTS: kraken_network::Lane = kraken_network::Lane {
     inbox_frames_max: 1_024,
 };
 
+/// The one lane between a primary and a worker in a process of its own.
+const LINK: kraken_network::Lane = kraken_network::Lane {
+    name: "link",
+    frame_bytes_max: link::FRAME_BYTES_MAX,
+    queue_bytes_max: link::QUEUE_BYTES_MAX,
+    inbox_frames_max: 256,
+};
+
 /// Two lanes to the same worker of every other validator, and what comes on them.
 #[derive(Debug)]
 pub(crate) struct WorkerLanes {
     pub(crate) batches: (Lane, Inbox),
     pub(crate) acknowledgements: (Lane, Inbox),
+}
+
+/// What leads to the other validators, or to a process of ours that is led there.
+#[derive(Debug)]
+pub(crate) enum WorkerEnds {
+    /// The worker is in this process.
+    Here(WorkerLanes),
+    /// It is in another one, which this leads to.
+    Elsewhere(Network, Inbox),
 }
 
 /// What leads to the other validators.
@@ -70,7 +91,7 @@ pub(crate) struct Swarms {
     pub(crate) ordering: (Lane, Inbox),
     pub(crate) attestation: (Lane, Inbox),
     /// In the order of their ids.
-    pub(crate) workers: Vec<WorkerLanes>,
+    pub(crate) workers: Vec<WorkerEnds>,
     /// For catching up.
     pub(crate) sync: Option<(Network, mpsc::Receiver<Request>)>,
     /// All of them, to be shut down.
@@ -84,7 +105,7 @@ impl Swarms {
         Self {
             ordering: Lane::nowhere(),
             attestation: Lane::nowhere(),
-            workers: vec![worker],
+            workers: vec![WorkerEnds::Here(worker)],
             sync: None,
             networks: Vec::new(),
         }
@@ -107,13 +128,20 @@ impl Swarms {
         let (network, [ordering, attestation]) = swarm;
         let mut networks = vec![network];
         let mut workers = Vec::new();
-        for (place, worker) in config.workers.iter().enumerate() {
-            let key = move |keys: &NetworkKeys| keys.workers.get(place).copied();
-            let lanes = vec![BATCHES, ACKNOWLEDGEMENTS];
-            let swarm = builder.lanes(format!("worker {place}"), worker, key, lanes).await?;
-            let (network, [batches, acknowledgements]) = swarm;
+        for (place, worker) in (0..).map(WorkerId).zip(&config.workers) {
+            let (network, ends) = match worker {
+                WorkerConfig::Here(worker) => {
+                    let (network, lanes) = builder.worker(place, worker).await?;
+                    (network, WorkerEnds::Here(lanes))
+                }
+                WorkerConfig::Elsewhere { listen } => {
+                    let swarm = builder.link_to_worker(place, &config.primary, *listen);
+                    let (network, inbox) = swarm.await?;
+                    (network.clone(), WorkerEnds::Elsewhere(network, inbox))
+                }
+            };
             networks.push(network);
-            workers.push(WorkerLanes { batches, acknowledgements });
+            workers.push(ends);
         }
         let sync = builder.sync(&config.sync).await?;
         networks.push(sync.0.clone());
@@ -136,8 +164,107 @@ pub(crate) async fn follow(
     Builder::new(genesis, None, metrics)?.sync(config).await
 }
 
+/// The two swarms of a worker that is a process of its own.
+#[derive(Debug)]
+pub(crate) struct WorkerSwarms {
+    /// To its likes.
+    pub(crate) lanes: WorkerLanes,
+    /// To its primary.
+    pub(crate) link: Network,
+    /// What the primary says.
+    pub(crate) inbox: Inbox,
+    /// What the primary asks.
+    pub(crate) questions: mpsc::Receiver<Request>,
+    /// Both, to be shut down.
+    pub(crate) networks: Vec<Network>,
+}
+
+impl WorkerSwarms {
+    /// Listens, and begins to connect; `primary` is where its primary waits for it.
+    ///
+    /// # Errors
+    /// [`StartError`] if a setting does not fit the genesis, or a port is taken.
+    pub(crate) async fn start(
+        config: &SwarmConfig,
+        primary: &str,
+        genesis: &Genesis,
+        (own, place): (ValidatorId, WorkerId),
+        metrics: &Metrics,
+    ) -> Result<Self, StartError> {
+        let builder = Builder::new(genesis, Some(own), metrics)?;
+        let (network, lanes) = builder.worker(place, config).await?;
+        let key = builder.keys[usize::from(own.0)].primary;
+        let name = format!("link {}", place.0);
+        let peers = vec![Peer { id: own, key, address: primary.to_owned() }];
+        // Nobody dials us here.
+        let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let config = SwarmConfig { listen, ..config.clone() };
+        let (link, inboxes) =
+            builder.start(name, &config, peers, Kind::Link(Dialing::Everyone)).await?;
+        let (inbox, questions) = link_inboxes(inboxes);
+        let networks = vec![network, link.clone()];
+        Ok(Self { lanes, link, inbox, questions, networks })
+    }
+}
+
+/// The inbox of the one lane of a link, and the requests.
+fn link_inboxes(inboxes: Inboxes) -> (Inbox, mpsc::Receiver<Request>) {
+    let lane = inboxes.lanes.into_iter().next();
+    (lane.expect("a swarm has an inbox for each lane"), inboxes.requests)
+}
+
+/// What a swarm is for.
+enum Kind {
+    /// To the same place of the other validators.
+    Committee(Vec<kraken_network::Lane>),
+    /// For those who want blocks; it has no lanes.
+    Sync,
+    /// Between a primary and its worker.
+    Link(Dialing),
+}
+
+impl Kind {
+    fn lanes(&self) -> Vec<kraken_network::Lane> {
+        match self {
+            Self::Committee(lanes) => lanes.clone(),
+            Self::Sync => Vec::new(),
+            Self::Link(_) => vec![LINK],
+        }
+    }
+
+    const fn admission(&self) -> Admission {
+        match self {
+            Self::Committee(_) | Self::Link(_) => Admission::Committee,
+            Self::Sync => Admission::Anyone {
+                connections_max: STRANGERS_MAX,
+                requests_max: STRANGERS_REQUESTS_MAX,
+            },
+        }
+    }
+
+    const fn requests(&self) -> Requests {
+        let (bytes_max, answer_bytes_max) = match self {
+            // Nothing is asked there.
+            Self::Committee(_) => (1, 1),
+            Self::Sync => (sync::ASK_BYTES_MAX, sync::ANSWER_BYTES_MAX),
+            Self::Link(_) => (link::QUESTION_BYTES_MAX, link::FRAME_BYTES_MAX),
+        };
+        Requests {
+            bytes_max,
+            answer_bytes_max,
+            timeout: REQUEST_MAX,
+            at_once_max: 16,
+            inbox_max: 64,
+        }
+    }
+}
+
 fn primary_key(keys: &NetworkKeys) -> Option<PublicKey> {
     Some(keys.primary)
+}
+
+fn worker_key(keys: &NetworkKeys, place: WorkerId) -> Option<PublicKey> {
+    keys.workers.get(usize::from(place.0)).copied()
 }
 
 /// What all swarms share.
@@ -163,9 +290,42 @@ impl<'a> Builder<'a> {
         &self,
         config: &SwarmConfig,
     ) -> Result<(Network, mpsc::Receiver<Request>), StartError> {
-        let swarm = self.swarm("sync".to_owned(), config, primary_key, Vec::new());
-        let (network, inboxes) = swarm.await?;
+        let peers = self.peers("sync", config, primary_key)?;
+        let started = self.start("sync".to_owned(), config, peers, Kind::Sync).await?;
+        let (network, inboxes) = started;
         Ok((network, inboxes.requests))
+    }
+
+    /// The swarm of a worker in this process.
+    async fn worker(
+        &self,
+        place: WorkerId,
+        config: &SwarmConfig,
+    ) -> Result<(Network, WorkerLanes), StartError> {
+        let lanes = vec![BATCHES, ACKNOWLEDGEMENTS];
+        let name = format!("worker {}", place.0);
+        let swarm = self.lanes(name, config, move |keys| worker_key(keys, place), lanes).await?;
+        let (network, [batches, acknowledgements]) = swarm;
+        Ok((network, WorkerLanes { batches, acknowledgements }))
+    }
+
+    /// Where a worker in another process finds its primary.
+    async fn link_to_worker(
+        &self,
+        place: WorkerId,
+        primary: &SwarmConfig,
+        listen: SocketAddr,
+    ) -> Result<(Network, Inbox), StartError> {
+        let name = format!("link {}", place.0);
+        let own = self.own.expect("a full node has no workers");
+        let key = worker_key(&self.keys[usize::from(own.0)], place);
+        let key = key.ok_or_else(|| StartError::Swarm { swarm: name.clone() })?;
+        // It dials us, from wherever it is.
+        let peers = vec![Peer { id: own, key, address: String::new() }];
+        let config = SwarmConfig { listen, ..primary.clone() };
+        let kind = Kind::Link(Dialing::Nobody);
+        let (network, inboxes) = self.start(name, &config, peers, kind).await?;
+        Ok((network, link_inboxes(inboxes).0))
     }
 
     /// A swarm with two lanes.
@@ -176,7 +336,8 @@ impl<'a> Builder<'a> {
         key: impl Fn(&NetworkKeys) -> Option<PublicKey>,
         lanes: Vec<kraken_network::Lane>,
     ) -> Result<(Network, [(Lane, Inbox); 2]), StartError> {
-        let (network, inboxes) = self.swarm(name, config, key, lanes).await?;
+        let peers = self.peers(&name, config, key)?;
+        let (network, inboxes) = self.start(name, config, peers, Kind::Committee(lanes)).await?;
         let mut inboxes = inboxes.lanes.into_iter();
         let mut lane = |id| {
             let inbox = inboxes.next().expect("a swarm has an inbox for each lane");
@@ -186,14 +347,13 @@ impl<'a> Builder<'a> {
         Ok((network, lanes))
     }
 
-    async fn swarm(
+    async fn start(
         &self,
         name: String,
         config: &SwarmConfig,
-        key: impl Fn(&NetworkKeys) -> Option<PublicKey>,
-        lanes: Vec<kraken_network::Lane>,
+        peers: Vec<Peer>,
+        kind: Kind,
     ) -> Result<(Network, Inboxes), StartError> {
-        let is_sync = lanes.is_empty();
         let swarm = kraken_network::Config {
             key: Keypair::from_seed(*config.seed.expose()),
             listen: config.listen,
@@ -204,27 +364,15 @@ impl<'a> Builder<'a> {
             },
             chain: self.genesis.digest(),
             protocol: format!("{VERSION} {:?} {name}", self.genesis.protocol),
-            peers: self.peers(&name, config, key)?,
-            dialing: match self.own {
-                Some(_) => Dialing::HigherKeys,
-                None => Dialing::Everyone,
+            peers,
+            dialing: match (&kind, self.own) {
+                (Kind::Link(dialing), _) => *dialing,
+                (Kind::Committee(_) | Kind::Sync, Some(_)) => Dialing::HigherKeys,
+                (Kind::Committee(_) | Kind::Sync, None) => Dialing::Everyone,
             },
-            admission: if is_sync {
-                Admission::Anyone {
-                    connections_max: STRANGERS_MAX,
-                    requests_max: STRANGERS_REQUESTS_MAX,
-                }
-            } else {
-                Admission::Committee
-            },
-            lanes,
-            requests: Requests {
-                bytes_max: sync::ASK_BYTES_MAX,
-                answer_bytes_max: sync::ANSWER_BYTES_MAX,
-                timeout: REQUEST_MAX,
-                at_once_max: 16,
-                inbox_max: 64,
-            },
+            admission: kind.admission(),
+            lanes: kind.lanes(),
+            requests: kind.requests(),
             name,
         };
         Ok(Network::start(swarm, &self.metrics.network).await?)

@@ -5,6 +5,7 @@ mod divergence;
 mod follower;
 mod orderer;
 mod restart;
+mod worker_process;
 
 use std::{path::PathBuf, time::Duration};
 

@@ -317,7 +317,10 @@ impl<S: Source> Workers<S> {
 
     async fn carry_out(&mut self, left: Left<Held, Outgoing>) -> Result<(), Ended> {
         match left {
-            Left::Durable(held, location) => self.ends.journal.note_batch(&held, location),
+            Left::Durable(held, location) => {
+                self.ends.journal.note_batch(&held, location);
+                self.source.durable(&held.batch);
+            }
             Left::Effect(Outgoing::Send { to, message }) => self.send(to, message),
             Left::Effect(Outgoing::Read { digest, to }) => self.read(digest, to)?,
             Left::Effect(Outgoing::Tell(request)) => self.tell(request).await?,

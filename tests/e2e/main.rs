@@ -9,6 +9,7 @@ mod intruders;
 mod liars;
 mod restart;
 mod weather;
+mod workers;
 
 use std::env;
 

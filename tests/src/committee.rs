@@ -7,6 +7,7 @@ mod liar;
 mod ports;
 mod proxy;
 mod validator;
+mod worker;
 
 use std::{fs::File, net::SocketAddr, path::Path, time::Duration};
 
@@ -18,6 +19,7 @@ pub use self::{
     liar::{Fame, Liar},
     proxy::{Proxies, Weather},
     validator::{Door, Validator},
+    worker::Worker,
 };
 use self::{files::Files, ports::Ports, proxy::Carried};
 use crate::{Client, node};
@@ -40,6 +42,8 @@ pub const WITHIN: Duration = Duration::from_secs(90);
 pub struct Committee {
     // In the order in which they are dropped: processes before what they stand on.
     validators: Vec<Validator>,
+    /// By validator, if they are processes of their own.
+    workers: Vec<Worker>,
     /// Where a full node may be.
     spare: Ports,
     files: Files,
@@ -54,7 +58,7 @@ impl Committee {
     /// # Panics
     /// If they do not, or not in time.
     pub fn start(protocol: &str) -> Self {
-        Self::make(protocol, TCP, |_| None)
+        Self::make(protocol, TCP, Workers::Inside, |_| None)
     }
 
     /// The same with a proxy on every way from one validator to another.
@@ -62,7 +66,9 @@ impl Committee {
     /// # Panics
     /// As [`Committee::start`].
     pub fn start_with_proxies(protocol: &str) -> Self {
-        Self::make(protocol, TCP, |ports| Some(Proxies::start(ports, Carried::Streams)))
+        Self::make(protocol, TCP, Workers::Inside, |ports| {
+            Some(Proxies::start(ports, Carried::Streams))
+        })
     }
 
     /// The same, over QUIC: the proxies carry datagrams.
@@ -70,12 +76,23 @@ impl Committee {
     /// # Panics
     /// As [`Committee::start`].
     pub fn start_over_quic(protocol: &str) -> Self {
-        Self::make(protocol, QUIC, |ports| Some(Proxies::start(ports, Carried::Datagrams)))
+        Self::make(protocol, QUIC, Workers::Inside, |ports| {
+            Some(Proxies::start(ports, Carried::Datagrams))
+        })
+    }
+
+    /// The same over TCP, with a process of its own for the worker of each.
+    ///
+    /// # Panics
+    /// As [`Committee::start`].
+    pub fn start_with_workers(protocol: &str) -> Self {
+        Self::make(protocol, TCP, Workers::Processes, |_| None)
     }
 
     fn make(
         protocol: &str,
         transport: &str,
+        kind: Workers,
         proxies: impl Fn(&[Ports]) -> Option<Proxies>,
     ) -> Self {
         let turn = turn();
@@ -84,19 +101,37 @@ impl Committee {
         let mut ports = ports::free(VALIDATORS + 1);
         let spare = ports.pop().expect("one more than there are validators");
         let proxies = proxies(&ports);
-        let mut validators = Vec::new();
+        let (mut validators, mut workers) = (Vec::new(), Vec::new());
         for (id, own) in ports.iter().enumerate() {
             let peers = places(id, &ports, proxies.as_ref());
             let home = files.write_settings(id, transport, own, &peers);
+            if kind == Workers::Processes {
+                files.write_worker(id, own, &peers);
+                let mut worker = Worker::new(id, &home, own.worker_metrics);
+                worker.launch();
+                workers.push(worker);
+            }
             let mut validator = Validator::new(id, home, own);
             validator.launch();
             validators.push(validator);
         }
-        let mut committee = Self { validators, spare, files, proxies, folder, _turn: turn };
+        let mut committee =
+            Self { validators, workers, spare, files, proxies, folder, _turn: turn };
         for validator in &mut committee.validators {
             validator.wait_until_served();
         }
+        for worker in &mut committee.workers {
+            worker.wait_until_linked();
+        }
         committee
+    }
+
+    /// The worker of a validator.
+    ///
+    /// # Panics
+    /// If it is no process of its own.
+    pub fn worker(&mut self, validator: usize) -> &mut Worker {
+        &mut self.workers[validator]
     }
 
     /// Starts a full node that reaches the validators directly, once, and waits until it serves. It
@@ -154,6 +189,15 @@ impl Committee {
         let tips = ids.iter().map(|&id| self.validators[id].client().block_number());
         tips.max().expect("somebody is asked")
     }
+}
+
+/// Where workers run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Workers {
+    /// In the processes of their validators.
+    Inside,
+    /// In processes of their own.
+    Processes,
 }
 
 /// Where the validator `own` finds everybody: itself and those without a proxy at their ports.

@@ -23,7 +23,9 @@ What is printed is the public half; it goes to whoever puts the genesis together
 
 Examples:
   kraken key --out key.toml > member.toml    make a key file, and keep its public half
-  kraken key --show key.toml                 print the public half again";
+  kraken key --show key.toml                 print the public half again
+  kraken key --worker-of key.toml --place 0 --out worker-0.toml
+                                             the secret of a worker for a machine of its own";
 
 pub(crate) const GENESIS_HELP: &str = "\
 Puts the public halves of the validators together with the settings that all of them share. The order
@@ -91,11 +93,19 @@ pub(crate) struct KeyArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) show: Option<PathBuf>,
 
+    /// Copy the secret of one worker out of this key file, to the file that --out names
+    #[arg(long, value_name = "FILE", requires_all = ["out", "place"])]
+    pub(crate) worker_of: Option<PathBuf>,
+
+    /// Which worker, counted from 0
+    #[arg(long, value_name = "NUMBER", requires = "worker_of")]
+    pub(crate) place: Option<u8>,
+
     #[arg(
         long,
         value_name = "NUMBER",
         value_parser = clap::value_parser!(u16).range(1..=WORKERS_MAX),
-        conflicts_with = "show",
+        conflicts_with_all = ["show", "worker_of"],
         help = shown("Make keys for this many workers", settings::WORKERS)
     )]
     pub(crate) workers: Option<u16>,

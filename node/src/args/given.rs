@@ -56,6 +56,11 @@ pub(crate) struct Given {
     #[command(flatten)]
     pub(crate) network: Network,
 
+    /// Workers that are processes of their own; only in the file.
+    #[arg(skip)]
+    #[serde(rename = "worker")]
+    pub(crate) workers: Vec<Elsewhere>,
+
     /// Where the others are; only in the file.
     #[arg(skip)]
     #[serde(rename = "peer")]
@@ -180,6 +185,16 @@ pub(crate) struct Peer {
     pub(crate) sync: String,
 }
 
+/// A worker of this validator that is a process of its own.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Elsewhere {
+    /// Its place among the workers.
+    pub(crate) place: u8,
+    /// Where the validator waits for it.
+    pub(crate) link: SocketAddr,
+}
+
 /// How Cairo runs.
 #[derive(Clone, Debug, Default, PartialEq, Eq, clap::Args, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -238,6 +253,7 @@ impl Given {
                 workers: self.network.workers.or(lower.network.workers),
                 sync: self.network.sync.or(lower.network.sync),
             },
+            workers: if self.workers.is_empty() { lower.workers } else { self.workers },
             peers: if self.peers.is_empty() { lower.peers } else { self.peers },
             execution: Execution {
                 engine: self.execution.engine.or(lower.execution.engine),
@@ -250,7 +266,7 @@ impl Given {
 }
 
 /// Reads what a flag reads.
-fn text<'de, T, D>(from: D) -> Result<Option<T>, D::Error>
+pub(super) fn text<'de, T, D>(from: D) -> Result<Option<T>, D::Error>
 where
     T: FromStr<Err: Display>,
     D: Deserializer<'de>,
@@ -304,6 +320,8 @@ mod tests {
             "[execution]\nengine = \"jit\"",
             "[log]\nfilter = \"kraken=loud\"",
             "[[peer]]\nprimary = \"a:1\"",
+            "[[worker]]\nplace = 0",
+            "[[worker]]\nplace = -1\nlink = \"[::]:1\"",
             "[[peer]]\nprimary = \"a:1\"\nworkers = []\nsync = \"a:2\"\nname = \"b\"",
         ] {
             assert!(given(text).is_err(), "{text}");

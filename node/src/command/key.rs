@@ -9,6 +9,9 @@ use crate::{args::committee::KeyArgs, failure::Failure, genesis::committee, keys
 /// # Errors
 /// If the file is there already, or cannot be written or read.
 pub(crate) fn run(args: &KeyArgs) -> Result<(), Failure> {
+    if let (Some(keys), Some(place), Some(out)) = (&args.worker_of, args.place, &args.out) {
+        return Keys::read(keys)?.write_worker(place, out);
+    }
     let keys = match (&args.out, &args.show) {
         (Some(out), _) => {
             let keys = Keys::random(args.workers.unwrap_or(settings::WORKERS).into());

@@ -31,42 +31,20 @@ struct Text {
     workers: Vec<String>,
 }
 
+/// The file of one worker.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WorkerText {
+    worker: String,
+}
+
 impl Keys {
     /// Reads a key file.
     ///
     /// # Errors
     /// If it cannot be read, others can read it, or it is no key file.
     pub(crate) fn read(path: &Path) -> Result<Self, Failure> {
-        let unreadable = |error: io::Error| {
-            Failure::because(
-                format!("cannot read the key file {}", path.display()),
-                &error,
-                "name a key file with --key; `kraken key --out FILE` makes one",
-            )
-        };
-        let file = File::open(path).map_err(unreadable)?;
-        let mode = file.metadata().map_err(unreadable)?.permissions().mode();
-        if mode & OTHERS != 0 {
-            return Err(Failure::new(
-                format!(
-                    "others can read the key file {} (mode {:03o})",
-                    path.display(),
-                    mode & 0o777
-                ),
-                format!(
-                    "chmod 600 {}, and make new keys if somebody may have read it",
-                    path.display()
-                ),
-            ));
-        }
-        let mut text = String::new();
-        file.take(BYTES_MAX).read_to_string(&mut text).map_err(unreadable)?;
-        parse(&text).map_err(|problem| {
-            Failure::new(
-                format!("{} is no key file: {problem}", path.display()),
-                "restore it from a copy; `kraken key --out FILE` makes a new one",
-            )
-        })
+        parse(&read_secret(path)?).map_err(|problem| no_key_file(path, &problem))
     }
 
     /// Writes a key file that only its owner can read, whole or not at all.
@@ -74,19 +52,26 @@ impl Keys {
     /// # Errors
     /// If there is such a file already, or the folder cannot be written to.
     pub(crate) fn write(&self, path: &Path) -> Result<(), Failure> {
-        folder::write_secret(path, &self.to_toml()).map_err(|error| {
-            if error.kind() == io::ErrorKind::AlreadyExists {
-                return Failure::new(
-                    format!("{} exists, and keys are never overwritten", path.display()),
-                    "name another file with --out",
-                );
-            }
-            Failure::because(
-                format!("cannot write the key file {}", path.display()),
-                &error,
-                "name a file in a folder that you may write to with --out",
+        write_secret(path, &self.to_toml())
+    }
+
+    /// Writes the secret of one worker to a file of its own, for the machine that runs it.
+    ///
+    /// # Errors
+    /// If there is no such worker or such a file already, or the folder cannot be written to.
+    pub(crate) fn write_worker(&self, place: u8, path: &Path) -> Result<(), Failure> {
+        let seed = self.workers.get(usize::from(place)).ok_or_else(|| {
+            Failure::new(
+                format!("there is no worker {place}: the keys are of {}", self.workers.len()),
+                "name a place with --place; workers are counted from 0",
             )
-        })
+        })?;
+        let text = format!(
+            "# The secret key of worker {place} of a validator of Kraken. It cannot vote.\n\
+             worker = \"{}\"\n",
+            hex(seed)
+        );
+        write_secret(path, &text)
     }
 
     fn to_toml(&self) -> String {
@@ -105,6 +90,61 @@ impl Keys {
             workers.join(", ")
         )
     }
+}
+
+/// Reads the key file of one worker.
+///
+/// # Errors
+/// If it cannot be read, others can read it, or it is none.
+pub(crate) fn read_worker(path: &Path) -> Result<Seed, Failure> {
+    let text: WorkerText = toml::from_str(&read_secret(path)?).map_err(|_| {
+        no_key_file(path, "it is not that of one worker; `kraken key --worker-of` makes one")
+    })?;
+    seed(&text.worker, "worker").map_err(|problem| no_key_file(path, &problem))
+}
+
+fn read_secret(path: &Path) -> Result<String, Failure> {
+    let unreadable = |error: io::Error| {
+        Failure::because(
+            format!("cannot read the key file {}", path.display()),
+            &error,
+            "name a key file with --key; `kraken key --out FILE` makes one",
+        )
+    };
+    let file = File::open(path).map_err(unreadable)?;
+    let mode = file.metadata().map_err(unreadable)?.permissions().mode();
+    if mode & OTHERS != 0 {
+        return Err(Failure::new(
+            format!("others can read the key file {} (mode {:03o})", path.display(), mode & 0o777),
+            format!("chmod 600 {}, and make new keys if somebody may have read it", path.display()),
+        ));
+    }
+    let mut text = String::new();
+    file.take(BYTES_MAX).read_to_string(&mut text).map_err(unreadable)?;
+    Ok(text)
+}
+
+fn no_key_file(path: &Path, problem: &str) -> Failure {
+    Failure::new(
+        format!("{} is no key file: {problem}", path.display()),
+        "restore it from a copy; `kraken key --out FILE` makes a new one",
+    )
+}
+
+fn write_secret(path: &Path, text: &str) -> Result<(), Failure> {
+    folder::write_secret(path, text).map_err(|error| {
+        if error.kind() == io::ErrorKind::AlreadyExists {
+            return Failure::new(
+                format!("{} exists, and keys are never overwritten", path.display()),
+                "name another file with --out",
+            );
+        }
+        Failure::because(
+            format!("cannot write the key file {}", path.display()),
+            &error,
+            "name a file in a folder that you may write to with --out",
+        )
+    })
 }
 
 fn hex(seed: &Seed) -> String {
@@ -148,6 +188,26 @@ mod tests {
         assert_eq!(mode & 0o777, 0o600);
         assert_eq!(Keys::read(&path).expect("own file"), keys);
         assert_eq!(fs::read_dir(folder.path()).expect("readable").count(), 1);
+    }
+
+    #[test]
+    fn a_worker_has_a_file_with_its_own_secret_alone() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("worker.toml");
+        let keys = Keys::random(2);
+        keys.write_worker(1, &path).expect("writable");
+        assert_eq!(read_worker(&path).expect("own file"), keys.workers[1]);
+        let text = fs::read_to_string(&path).expect("ours");
+        for other in [&keys.consensus, &keys.primary, &keys.workers[0]] {
+            assert!(!text.contains(&hex(other)), "{text}");
+        }
+        let mode = fs::metadata(&path).expect("it is there").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        assert!(keys.write_worker(1, &path).is_err(), "never overwritten");
+        assert!(keys.write_worker(2, &folder.path().join("other")).is_err());
+        let whole = folder.path().join("key.toml");
+        keys.write(&whole).expect("writable");
+        assert!(read_worker(&whole).is_err() && Keys::read(&path).is_err());
     }
 
     #[test]

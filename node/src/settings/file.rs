@@ -9,7 +9,7 @@ use std::{
 use toml::Value;
 
 use crate::{
-    args::given::{Given, Peer},
+    args::given::{Elsewhere, Given, Peer},
     failure::Failure,
     settings,
 };
@@ -55,6 +55,7 @@ pub(crate) fn write(given: &Given) -> Result<String, Failure> {
     write_rpc(&mut file, given);
     write_execution(&mut file, given);
     write_network(&mut file, given);
+    write_workers(&mut file, &given.workers);
     for (id, peer) in given.peers.iter().enumerate() {
         write_peer(&mut file, id, peer);
     }
@@ -134,6 +135,20 @@ fn write_network(file: &mut Draft, given: &Given) {
         network.sync,
         settings::sync_listen(),
     );
+}
+
+fn write_workers(file: &mut Draft, workers: &[Elsewhere]) {
+    let _ = write!(
+        file.0,
+        "\n# Workers that are processes of their own (`kraken worker`), and where this validator waits\n\
+         # for each; the others run in this process.\n"
+    );
+    if workers.is_empty() {
+        let _ = write!(file.0, "# [[worker]]\n# place = 0\n# link = \"0.0.0.0:7060\"\n");
+    }
+    for Elsewhere { place, link } in workers {
+        let _ = write!(file.0, "[[worker]]\nplace = {place}\nlink = {}\n", quoted(link));
+    }
 }
 
 fn write_peer(file: &mut Draft, id: usize, peer: &Peer) {
@@ -242,6 +257,7 @@ mod tests {
                 workers: Some(vec![settings::worker_listen(0), settings::worker_listen(1)]),
                 sync: "[::]:7051".parse().ok(),
             },
+            workers: vec![Elsewhere { place: 1, link: "[::]:7060".parse().expect("an address") }],
             peers: vec![peer("a.example.org"), peer("b.example.org")],
             execution: Execution { engine: "vm".parse().ok(), threads: "2".parse().ok() },
             metrics: Metrics { listen: "127.0.0.1:9464".parse().ok() },

@@ -12,7 +12,7 @@ use kraken_sequencer::Transport;
 
 use crate::{
     args::{
-        given::{Given, Peer},
+        given::{Elsewhere, Given, Peer},
         value::{self, Engine, LogFilter, Role},
     },
     failure::Failure,
@@ -60,6 +60,8 @@ pub(crate) struct NetworkSettings {
     pub(crate) primary: SocketAddr,
     /// Where our workers listen, in the order of their ids.
     pub(crate) workers: Vec<SocketAddr>,
+    /// Which of them are processes of their own.
+    pub(crate) elsewhere: Vec<Elsewhere>,
     /// Where those who ask for blocks are listened to.
     pub(crate) sync: SocketAddr,
     /// Where the validators of the genesis listen, in order.
@@ -114,6 +116,7 @@ impl RunSettings {
                 transport: network.transport.unwrap_or(settings::TRANSPORT).0,
                 primary: network.primary.unwrap_or_else(settings::primary_listen),
                 workers: network.workers.unwrap_or_else(|| vec![settings::worker_listen(0)]),
+                elsewhere: given.workers,
                 sync: network.sync.unwrap_or_else(settings::sync_listen),
                 peers: given.peers,
             },
@@ -135,6 +138,15 @@ fn check_peer(peer: &Peer, path: &Path) -> Result<(), Failure> {
 
 /// Reads a settings file; its paths are relative to its folder.
 fn read(path: &Path) -> Result<Given, Failure> {
+    let text = read_text(path)?;
+    parse(&text, path.parent().unwrap_or(Path::new(""))).map_err(|problem| unusable(path, &problem))
+}
+
+/// Reads the text of a settings file.
+///
+/// # Errors
+/// If it cannot be read, or is none.
+pub(super) fn read_text(path: &Path) -> Result<String, Failure> {
     let unreadable = |error: &io::Error| {
         Failure::because(
             format!("cannot read the settings file {}", path.display()),
@@ -146,8 +158,7 @@ fn read(path: &Path) -> Result<Given, Failure> {
     if BYTES_MAX < size {
         return Err(unusable(path, &format!("it has {size} bytes, and the limit is {BYTES_MAX}")));
     }
-    let text = fs::read_to_string(path).map_err(|error| unreadable(&error))?;
-    parse(&text, path.parent().unwrap_or(Path::new(""))).map_err(|problem| unusable(path, &problem))
+    fs::read_to_string(path).map_err(|error| unreadable(&error))
 }
 
 fn parse(text: &str, folder: &Path) -> Result<Given, String> {
@@ -158,7 +169,8 @@ fn parse(text: &str, folder: &Path) -> Result<Given, String> {
     Ok(given)
 }
 
-fn unusable(path: &Path, problem: &str) -> Failure {
+/// Why a settings file is of no use.
+pub(super) fn unusable(path: &Path, problem: &str) -> Failure {
     Failure::new(
         format!("cannot use the settings file {}: {problem}", path.display()),
         "correct it; `kraken run --help` says what can be set",

@@ -75,6 +75,7 @@ mod tests {
             transport: Transport::Tcp,
             primary: settings::primary_listen(),
             workers: vec![],
+            elsewhere: vec![],
             sync: settings::sync_listen(),
             peers: (0..peers).map(peer).collect(),
         };

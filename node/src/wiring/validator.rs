@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::Path};
 
-use kraken_sequencer::{Mode, NetworkConfig, SwarmConfig};
+use kraken_sequencer::{Mode, NetworkConfig, SwarmConfig, WorkerConfig};
 use kraken_types::{Genesis, ValidatorId};
 
 use super::{
@@ -10,7 +10,7 @@ use super::{
     address::{Remedies, reserve},
 };
 use crate::{
-    args::given::Peer,
+    args::given::{Elsewhere, Peer},
     failure::Failure,
     folder::Folder,
     genesis,
@@ -128,8 +128,20 @@ fn network(
         peers: peers.iter().map(of).collect(),
         transport: settings.transport,
     };
+    for Elsewhere { place, .. } in &settings.elsewhere {
+        if workers <= usize::from(*place) {
+            return Err(Failure::new(
+                format!("[[worker]] names worker {place}, but the keys are of {workers}"),
+                "correct the settings file; workers are counted from 0",
+            ));
+        }
+    }
     let worker = |(place, (seed, listen)): (usize, (&_, &_))| {
-        swarm(Clone::clone(seed), *listen, &|peer| peer.workers[place].clone())
+        let elsewhere = settings.elsewhere.iter().find(|it| usize::from(it.place) == place);
+        if let Some(Elsewhere { link, .. }) = elsewhere {
+            return WorkerConfig::Elsewhere { listen: *link };
+        }
+        swarm(Clone::clone(seed), *listen, &|peer| peer.workers[place].clone()).into()
     };
     let primary = keys.primary.clone();
     Ok(Some(NetworkConfig {
@@ -180,6 +192,7 @@ mod tests {
             transport: Transport::Tcp,
             primary: listen(1),
             workers: vec![listen(2), listen(3)],
+            elsewhere: vec![],
             sync: listen(4),
             peers: (0..validators).map(peer).collect(),
         }
@@ -192,10 +205,29 @@ mod tests {
         assert_eq!(network.primary.seed, files.keys.primary);
         assert_eq!(network.primary.peers, ["v0:1", "v1:1", "v2:1"]);
         assert_eq!(network.sync.peers, ["v0:4", "v1:4", "v2:4"]);
-        let seeds: Vec<&Seed> = network.workers.iter().map(|worker| &worker.seed).collect();
+        let here = |worker: &WorkerConfig| match worker {
+            WorkerConfig::Here(swarm) => swarm.clone(),
+            WorkerConfig::Elsewhere { .. } => panic!("all workers are here"),
+        };
+        let workers: Vec<_> = network.workers.iter().map(here).collect();
+        let seeds: Vec<&Seed> = workers.iter().map(|worker| &worker.seed).collect();
         assert_eq!(seeds, files.keys.workers.iter().collect::<Vec<_>>());
-        assert_eq!(network.workers[1].listen.port(), 3);
-        assert_eq!(network.workers[1].peers, ["v0:3", "v1:3", "v2:3"]);
+        assert_eq!(workers[1].listen.port(), 3);
+        assert_eq!(workers[1].peers, ["v0:3", "v1:3", "v2:3"]);
+    }
+
+    #[test]
+    fn a_worker_may_be_elsewhere() {
+        let files = files(3);
+        let mut settings = settings(3);
+        let link = SocketAddr::from(([127, 0, 0, 1], 9));
+        settings.elsewhere = vec![Elsewhere { place: 1, link }];
+        let workers = network(&settings, &files).expect("it fits").expect("not alone").workers;
+        assert!(matches!(workers[0], WorkerConfig::Here(_)));
+        assert!(matches!(workers[1], WorkerConfig::Elsewhere { listen } if listen == link));
+        settings.elsewhere = vec![Elsewhere { place: 2, link }];
+        let failure = network(&settings, &files).expect_err("there are two").to_string();
+        assert!(failure.contains("worker 2"), "{failure}");
     }
 
     #[test]

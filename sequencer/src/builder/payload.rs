@@ -2,7 +2,7 @@
 
 use kraken_execution::{Chain, Prepared};
 use kraken_storage::codec::decode_transaction;
-use kraken_types::{Batch, BatchDigest, Commit};
+use kraken_types::{Batch, BatchDigest, BatchRef, Commit};
 
 use crate::{StartError, journal::Journal};
 
@@ -21,7 +21,10 @@ impl Payloads {
     /// # Errors
     /// If the disk refuses.
     pub(crate) fn of(&self, commit: &Commit) -> Result<Option<Vec<Option<Prepared>>>, StartError> {
-        if !commit.batches.iter().all(|(_, batch)| self.journal.has_batch(&batch.digest)) {
+        // Whatever is elsewhere is asked for together.
+        let is_missing = |batch: &&BatchRef| !self.journal.is_readable(&batch.digest);
+        let batches = commit.batches.iter().map(|(_, batch)| batch);
+        if 0 < batches.filter(is_missing).count() {
             return Ok(None);
         }
         let mut transactions = Vec::new();

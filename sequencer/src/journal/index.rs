@@ -1,5 +1,6 @@
 //! What of both logs is still needed, and where it is.
 
+pub(super) mod elsewhere;
 #[cfg(test)]
 mod tests;
 
@@ -14,6 +15,8 @@ use kraken_mempool::{primary, worker::Held};
 use kraken_ordering::Entry;
 use kraken_storage::log::Location;
 use kraken_types::{BatchDigest, BatchRef, CommitIndex, Round, ValidatorId, WorkerId};
+
+use self::elsewhere::Fetching;
 
 /// What of both logs is still needed.
 #[derive(Debug)]
@@ -34,6 +37,7 @@ pub(super) struct Index {
     newest_of_protocol: Vec<(consensus::Record, Location)>,
     /// For each worker.
     news: BTreeMap<WorkerId, News>,
+    fetching: Fetching,
 }
 
 /// What became of the batches of one worker, ours and those of its likes.
@@ -48,7 +52,36 @@ pub(crate) struct News {
 #[derive(Debug)]
 struct Batch {
     held: Held,
-    location: Location,
+    place: Place,
+}
+
+/// Where the bytes of a batch are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// In our log.
+    Here(Location),
+    /// With its worker, which is a process of its own.
+    Elsewhere,
+}
+
+impl Place {
+    const fn location(self) -> Option<Location> {
+        match self {
+            Self::Here(location) => Some(location),
+            Self::Elsewhere => None,
+        }
+    }
+}
+
+/// How far a batch has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// Not ordered.
+    Pending,
+    /// In a commit that is not in accepted blocks.
+    Ordered,
+    /// Nobody needs it any more.
+    Released,
 }
 
 /// A commit that is not, or not wholly, in durable blocks.
@@ -71,6 +104,7 @@ impl Index {
             newest_of_primary: Vec::new(),
             newest_of_protocol: Vec::new(),
             news: BTreeMap::new(),
+            fetching: Fetching::default(),
         }
     }
 
@@ -83,7 +117,8 @@ impl Index {
             let newest = self.newest_own_batches.entry(held.batch.worker).or_insert(location);
             *newest = location.max(*newest);
         }
-        self.batches.insert(held.batch.digest, Batch { held: *held, location });
+        let place = Place::Here(location);
+        self.batches.insert(held.batch.digest, Batch { held: *held, place });
     }
 
     pub(super) fn note_entry(&mut self, entry: Entry, location: Location) {
@@ -132,13 +167,14 @@ impl Index {
     }
 
     pub(super) fn batch_location(&self, digest: &BatchDigest) -> Option<Location> {
-        self.batches.get(digest).map(|batch| batch.location)
+        self.batches.get(digest).and_then(|batch| batch.place.location())
     }
 
     pub(super) fn held(&self) -> Vec<Held> {
-        let mut held: Vec<_> = self.batches.values().collect();
-        held.sort_unstable_by_key(|batch| batch.location);
-        held.into_iter().map(|batch| batch.held).collect()
+        let here = |batch: &Batch| batch.place.location().map(|location| (location, batch.held));
+        let mut held: Vec<_> = self.batches.values().filter_map(here).collect();
+        held.sort_unstable_by_key(|(location, _)| *location);
+        held.into_iter().map(|(_, held)| held).collect()
     }
 
     pub(super) fn take_news(&mut self, worker: WorkerId) -> News {
@@ -177,6 +213,7 @@ impl Index {
     fn release_batches(&mut self, digests: &[BatchDigest]) {
         for digest in digests {
             self.prepared.remove(digest);
+            self.fetching.forget(digest);
             if let Some(batch) = self.batches.remove(digest) {
                 self.news_of(batch.held.batch.worker).released.push(*digest);
             }
@@ -184,7 +221,7 @@ impl Index {
     }
 
     pub(super) fn oldest_batch(&self) -> Option<Location> {
-        let waiting = self.batches.values().map(|batch| batch.location).min();
+        let waiting = self.batches.values().filter_map(|batch| batch.place.location()).min();
         waiting.into_iter().chain(self.newest_own_batches.values().copied()).min()
     }
 

@@ -3,6 +3,7 @@
 use std::{
     net::{Ipv4Addr, SocketAddr, TcpListener},
     path::Path,
+    sync::atomic::{AtomicU16, Ordering},
     time::{Duration, Instant},
 };
 
@@ -20,6 +21,9 @@ use crate::*;
 /// Nothing here takes longer.
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
+/// How many ports there are to choose from.
+const PORTS: u16 = 22_000;
+
 pub(super) struct Committee {
     pub(super) chain: Chain,
     /// For each validator where its primary, its worker and its sync listen.
@@ -27,6 +31,8 @@ pub(super) struct Committee {
     pub(super) validators: Vec<Option<(Sequencer, Storage)>>,
     /// What each counts, for when a test fails.
     metrics: Vec<Metrics>,
+    /// Where primaries wait for workers that are processes of their own; empty if none is.
+    pub(super) links: Vec<SocketAddr>,
 }
 
 pub(super) fn seed(validator: usize, use_: u8) -> [u8; 32] {
@@ -40,7 +46,17 @@ fn public_key(validator: usize, use_: u8) -> String {
 }
 
 pub(super) fn free_addresses(count: usize) -> Vec<[SocketAddr; 3]> {
-    let bind = |_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    // Below the ports that the system gives to connections, or one could be taken before it is used.
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let begin = u16::try_from(std::process::id() % 220).expect("few") * 100;
+    let bind = |_| {
+        let port = (0..PORTS).find_map(|_| {
+            let place = u32::from(begin) + u32::from(NEXT.fetch_add(1, Ordering::Relaxed));
+            let port = 10_000 + u16::try_from(place % u32::from(PORTS)).expect("few");
+            TcpListener::bind((Ipv4Addr::LOCALHOST, port)).ok()
+        });
+        port.expect("a free port")
+    };
     // All are held until the last is found, or one could be given twice.
     let held: Vec<_> = (0..3 * count).map(bind).collect();
     let mut addresses = held.iter().map(|held| held.local_addr().expect("bound"));
@@ -67,17 +83,27 @@ impl Committee {
         let chain = Chain::new(&genesis).expect("valid");
         let validators = (0..count).map(|_| None).collect();
         let metrics = vec![Metrics::default(); count];
-        Self { chain, addresses: free_addresses(count), validators, metrics }
+        let (addresses, links) = (free_addresses(count), Vec::new());
+        Self { chain, addresses, validators, metrics, links }
     }
 
     pub(super) fn network(&self, validator: usize) -> NetworkConfig {
-        let swarm = |place: usize, use_| SwarmConfig {
+        let swarm = |place, use_| self.swarm(validator, place, use_);
+        let worker = match self.links.get(validator) {
+            Some(listen) => WorkerConfig::Elsewhere { listen: *listen },
+            None => swarm(1, 3).into(),
+        };
+        NetworkConfig { primary: swarm(0, 2), workers: vec![worker], sync: swarm(2, 2) }
+    }
+
+    /// The swarm of a validator at a place of its addresses.
+    pub(super) fn swarm(&self, validator: usize, place: usize, use_: u8) -> SwarmConfig {
+        SwarmConfig {
             seed: Seed::new(seed(validator, use_)),
             listen: self.addresses[validator][place],
             peers: self.addresses.iter().map(|all| all[place].to_string()).collect(),
             transport: Transport::Tcp,
-        };
-        NetworkConfig { primary: swarm(0, 2), workers: vec![swarm(1, 3)], sync: swarm(2, 2) }
+        }
     }
 
     pub(super) async fn start(

@@ -23,6 +23,12 @@ pub(crate) trait Source: fmt::Debug + Send + 'static {
     /// its way to the disk.
     fn sealed(&mut self, batch: &BatchRef, count: usize);
 
+    /// This batch of ours is on the disk.
+    fn durable(&mut self, batch: &BatchRef);
+
+    /// The oldest `count` of those that were taken are in batches of another process.
+    fn left(&mut self, count: usize);
+
     /// A quorum holds this batch of ours.
     fn available(&mut self, batch: &BatchRef);
 
@@ -56,6 +62,12 @@ impl Source for FromPool {
     fn sealed(&mut self, batch: &BatchRef, count: usize) {
         let prepared = self.unsealed.drain(..count).collect();
         self.journal.note_prepared(batch.digest, prepared);
+    }
+
+    fn durable(&mut self, _: &BatchRef) {}
+
+    fn left(&mut self, count: usize) {
+        self.unsealed.drain(..count);
     }
 
     fn available(&mut self, _: &BatchRef) {}

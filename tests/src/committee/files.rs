@@ -3,6 +3,7 @@
 use std::{
     fmt::Write as _,
     fs,
+    io::Write as _,
     net::SocketAddr,
     path::{Path, PathBuf},
     process::Command,
@@ -49,7 +50,7 @@ impl Files {
         own: &Ports,
         peers: &[[SocketAddr; 3]],
     ) -> PathBuf {
-        let Ports { primary, sync, worker, rpc, metrics } = own;
+        let Ports { primary, sync, worker, rpc, metrics, .. } = own;
         let (host, port) = (rpc.ip(), rpc.port());
         let mut text = format!(
             "data_dir = \"data\"\ngenesis = \"../genesis.toml\"\nkey = \"key.toml\"\n\
@@ -61,6 +62,28 @@ impl Files {
         let home = self.home(id);
         fs::write(home.join("kraken.toml"), text).expect("the folder is ours");
         home
+    }
+
+    /// Makes the worker of a validator a process of its own, with a key and settings of its own.
+    ///
+    /// # Panics
+    /// If its files cannot be written.
+    pub(super) fn write_worker(&self, id: usize, own: &Ports, peers: &[[SocketAddr; 3]]) {
+        let (home, Ports { link, worker, worker_metrics, .. }) = (self.home(id), own);
+        let mut settings =
+            fs::OpenOptions::new().append(true).open(home.join("kraken.toml")).expect("it is ours");
+        write!(settings, "[[worker]]\nplace = 0\nlink = \"{link}\"\n").expect("it is ours");
+        let mut key = Command::new(binary());
+        key.arg("key").arg("--worker-of").arg(home.join("key.toml"));
+        output(key.args(["--place", "0", "--out"]).arg(home.join("worker-key.toml")));
+        let peers: Vec<_> = peers.iter().map(|[_, _, worker]| format!("\"{worker}\"")).collect();
+        let text = format!(
+            "data_dir = \"worker\"\ngenesis = \"../genesis.toml\"\nkey = \"worker-key.toml\"\n\
+             primary = \"{link}\"\nlisten = \"{worker}\"\npeers = [{}]\n\
+             [metrics]\nlisten = \"{worker_metrics}\"\n",
+            peers.join(", ")
+        );
+        fs::write(home.join("worker.toml"), text).expect("the folder is ours");
     }
 
     /// Writes the settings of a full node that finds the validators at `peers`; returns its folder.

@@ -9,7 +9,7 @@ const FIRST: u16 = 10_000;
 const COUNT: u16 = 22_000;
 
 /// Ports of each node.
-const EACH: usize = 5;
+const EACH: usize = 7;
 
 /// Where one node is, on loopback.
 #[derive(Clone, Copy, Debug)]
@@ -24,6 +24,10 @@ pub(super) struct Ports {
     pub(super) rpc: SocketAddr,
     /// Metrics.
     pub(super) metrics: SocketAddr,
+    /// Where it waits for its worker, if that is a process of its own.
+    pub(super) link: SocketAddr,
+    /// Metrics of that worker.
+    pub(super) worker_metrics: SocketAddr,
 }
 
 impl Ports {
@@ -61,6 +65,8 @@ pub(super) fn free(nodes: usize) -> Vec<Ports> {
         worker: chunk[2],
         rpc: chunk[3],
         metrics: chunk[4],
+        link: chunk[5],
+        worker_metrics: chunk[6],
     };
     addresses.chunks(EACH).map(ports).collect()
 }

@@ -1,7 +1,8 @@
+use bytes::Bytes;
 use kraken_consensus::{leader, linearizer};
 use kraken_types::testing;
 
-use super::*;
+use super::{elsewhere::Readable, *};
 
 const OWN: ValidatorId = ValidatorId(0);
 
@@ -130,4 +131,75 @@ fn batches_of_forgotten_commits_are_let_go_of() {
         released
     );
     assert_eq!(index.oldest_batch(), Some(at(2)));
+}
+
+/// A batch of another worker of ours, which a commit of [`committed`] never takes.
+fn elsewhere(batch: u64) -> (ValidatorId, BatchRef) {
+    (OWN, BatchRef { worker: WorkerId(1), ..testing::batch(batch) })
+}
+
+/// A commit of a batch elsewhere.
+fn committed_elsewhere(index: u64, batch: u64) -> Entry {
+    let mut order = linearizer::State::default();
+    order.taken.entry((OWN, WorkerId(1))).or_default().insert(batch);
+    let commit = testing::commit(index, &[elsewhere(batch).1]);
+    let schedule = leader::State::default();
+    Entry::Protocol(consensus::Record::Committed { commit, order, schedule })
+}
+
+#[test]
+fn a_worker_elsewhere_learns_how_far_its_batches_have_come() {
+    let mut index = index([], 0);
+    assert_eq!(index.note_elsewhere(&[elsewhere(5)]), [Standing::Pending]);
+    index.note_entry(committed_elsewhere(0, 5), at(10));
+    assert_eq!(
+        index.note_elsewhere(&[elsewhere(5), elsewhere(6)]),
+        [Standing::Ordered, Standing::Pending]
+    );
+    index.release(CommitIndex(1));
+    let news = index.take_news(WorkerId(1));
+    assert_eq!((news.ordered.len(), news.released), (1, vec![elsewhere(5).1.digest]));
+    assert_eq!(index.note_elsewhere(&[elsewhere(5)]), [Standing::Released]);
+    assert_eq!(index.readable(&elsewhere(5).1.digest), Readable::NotYet, "nobody needs it");
+
+    assert_eq!(index.keep_elsewhere(WorkerId(0), &BTreeSet::new()), [], "another worker");
+    assert_eq!(index.keep_elsewhere(WorkerId(1), &BTreeSet::new()), [elsewhere(6)]);
+    assert_eq!((index.held(), index.oldest_batch()), (vec![], None), "none of it is here");
+}
+
+#[test]
+fn what_is_elsewhere_is_asked_for_until_it_is_there_and_can_be_read_once() {
+    let mut index = index([], 1);
+    let here = testing::batch(0).digest;
+    let digest = elsewhere(5).1.digest;
+    assert_eq!((index.readable(&here), index.readable(&digest)), (Readable::Now, Readable::NotYet));
+    index.note_elsewhere(&[elsewhere(5)]);
+    assert_eq!(index.readable(&digest), Readable::Soon);
+    assert_eq!(index.readable(&digest), Readable::NotYet, "it was asked for");
+    assert_eq!(index.take_asked(WorkerId(0)), []);
+    assert_eq!(index.take_asked(WorkerId(1)), [digest]);
+    assert_eq!(index.take_asked(WorkerId(1)), [], "it is under way");
+
+    index.fetched(digest, None);
+    assert_eq!(index.readable(&digest), Readable::Soon, "again");
+    index.fetched(digest, Some(Bytes::from_static(b"batch")));
+    assert_eq!(index.readable(&digest), Readable::Now);
+    assert_eq!(index.take_fetched(&digest), Some(Bytes::from_static(b"batch")));
+    assert_eq!(index.take_fetched(&digest), None);
+    assert_eq!(index.readable(&digest), Readable::Soon);
+    index.keep_elsewhere(WorkerId(1), &BTreeSet::new());
+    index.fetched(digest, Some(Bytes::from_static(b"late")));
+    assert_eq!(index.take_fetched(&digest), None, "nobody wants it any more");
+}
+
+#[test]
+fn a_worker_that_is_told_lets_go() {
+    let mut index = index([], 3);
+    let worker = testing::batch(0).worker;
+    let released = [0, 2].map(|sequence| testing::batch(sequence).digest);
+    index.learn(worker, vec![(OWN, testing::batch(1))], &released);
+    let news = index.take_news(worker);
+    assert_eq!((news.ordered, news.released), (vec![(OWN, testing::batch(1))], released.to_vec()));
+    assert_eq!(index.oldest_batch(), Some(at(1)));
+    assert_eq!(index.held().len(), 1);
 }

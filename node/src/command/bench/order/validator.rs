@@ -83,7 +83,7 @@ fn config(args: &OrderValidatorArgs) -> Result<OrdererConfig, Failure> {
         network: NetworkConfig {
             primary: swarm(&keys.primary, 0),
             sync: swarm(&keys.primary, 1),
-            workers: keys.workers.iter().map(|seed| swarm(seed, 2)).collect(),
+            workers: keys.workers.iter().map(|seed| swarm(seed, 2).into()).collect(),
         },
         directory: args.folder.join(format!("validator-{id}")),
         durability: match args.disk {
