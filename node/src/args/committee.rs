@@ -83,14 +83,13 @@ The accounts are those of `kraken dev` with the same seed. Ctrl-C stops all vali
 
 /// `kraken key`.
 #[derive(Debug, clap::Args)]
-#[group(id = "what", required = true, multiple = false, args = ["out", "show"])]
 pub(crate) struct KeyArgs {
     /// Make new keys, and write them to this file
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", required_unless_present = "show")]
     pub(crate) out: Option<PathBuf>,
 
     /// Print the public half of this key file
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "out")]
     pub(crate) show: Option<PathBuf>,
 
     /// Copy the secret of one worker out of this key file, to the file that --out names

@@ -68,7 +68,8 @@ pub(crate) struct WorkerGiven {
     pub(crate) primary: Option<String>,
 
     #[arg(
-        long,
+        id = "worker_listen",
+        long = "listen",
         env = "KRAKEN_LISTEN",
         value_name = "ADDRESS",
         help_heading = "Network",

@@ -171,6 +171,18 @@ fn keys_are_for_their_owner_and_only_the_public_half_is_printed() {
     let member = String::from_utf8(member).expect("text");
     assert!(secrets.iter().all(|secret| !member.contains(secret)), "{member}");
 
+    // One with several workers; the secret of each can be had alone.
+    let (several, worker) = (files.text("several.toml"), files.text("worker-1.toml"));
+    let made = run(&["key", "--workers", "2", "--out", &several]);
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let copied = run(&["key", "--worker-of", &several, "--place", "1", "--out", &worker]);
+    assert!(copied.status.success(), "{}", String::from_utf8_lossy(&copied.stderr));
+    let worker = fs::read_to_string(&worker).expect("ours");
+    let several = fs::read_to_string(&several).expect("ours");
+    let alone: Vec<_> = worker.split('"').filter(|part| part.len() == 64).collect();
+    assert_eq!(several.matches(alone[0]).count(), 1, "{alone:?}");
+    assert_eq!(alone.len(), 1);
+
     assert!(failure(&["key", "--out", &key]).contains("never overwritten"));
     fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).expect("ours");
     let line = failure_of(&files.init(&[]));

@@ -10,6 +10,7 @@ fn help_teaches() {
         ("inspect", &["inspect", "--help"]),
         ("testnet", &["testnet", "--help"]),
         ("run", &["run", "--help"]),
+        ("worker", &["worker", "--help"]),
         ("key", &["key", "--help"]),
         ("genesis", &["genesis", "--help"]),
         ("init", &["init", "--help"]),

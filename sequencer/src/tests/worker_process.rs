@@ -63,6 +63,12 @@ async fn workers_and_primaries_come_and_go(protocol: Protocol) {
     if !nonce_used {
         committee.accept(&[committee.transfer(0, 2, 1).await]).await;
     }
+
+    // A lost disk takes what was on its way with it, and nothing that is needed.
+    workers[3].shut_down().await;
+    let meanwhile = committee.transfer(0, 1, 4).await;
+    workers[3] = start_worker(&committee, 3, &home("new-worker", 3)).await;
+    committee.accept(&[meanwhile, committee.transfer(3, 1, 5).await]).await;
     assert!(1 <= committee.agree());
     for worker in &workers {
         worker.shut_down().await;
