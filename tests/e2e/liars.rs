@@ -38,16 +38,16 @@ const ATTESTED_TWO: &str = "kraken_blocks_equivocations_total";
 
 #[test]
 fn hotstuff_goes_on_beside_a_liar() {
-    goes_on("hotstuff", &["header", "proposal", "vote"]);
+    goes_on("hotstuff");
 }
 
 #[test]
 fn bullshark_goes_on_beside_a_liar() {
-    goes_on("bullshark", &["header"]);
+    goes_on("bullshark");
 }
 
 /// Three honest validators execute what they are given, agree, and count what the fourth does.
-fn goes_on(protocol: &str, counted: &[&str]) {
+fn goes_on(protocol: &str) {
     let mut committee = Committee::start(protocol);
     committee.validator(LIAR).kill_9();
     let liar = Liar::of_validator(&committee, LIAR, &SINS, 1);
@@ -78,19 +78,19 @@ fn goes_on(protocol: &str, counted: &[&str]) {
         let grown = after.saturating_sub(before);
         assert!(grown < GROWTH_MAX, "validator {id} grew from {before} bytes by {grown}");
     }
-    accuse(&committee.validators()[..LIAR], counted);
+    accuse(&committee.validators()[..LIAR]);
 }
 
-/// These have counted what the liar did, and nothing of the kind of anybody else.
-fn accuse(honest: &[Validator], counted: &[&str]) {
+/// These have counted what the liar did, and nothing of the kind of anybody else. Headers go to all,
+/// so somebody sees two; whether anybody sees both proposals of a view, or two votes, depends on whose
+/// turn comes next.
+fn accuse(honest: &[Validator]) {
     let count = |name: &str, labels: &str| -> u64 {
         let counts = honest.iter().map(|validator| validator.metric(name, labels));
         counts.map(|count| count.expect("metrics are served")).sum()
     };
-    for what in counted {
-        let labels = format!("peer=\"{LIAR}\",what=\"{what}\"");
-        assert_ne!(count(EQUIVOCATIONS, &labels), 0, "nobody saw a second {what}");
-    }
+    let headers = format!("peer=\"{LIAR}\",what=\"header\"");
+    assert_ne!(count(EQUIVOCATIONS, &headers), 0, "nobody saw a second header");
     let (all, of_liar) =
         (count(EQUIVOCATIONS, ""), count(EQUIVOCATIONS, &format!("peer=\"{LIAR}\"")));
     assert_eq!(all, of_liar, "somebody honest is accused");
