@@ -1,11 +1,7 @@
 //! A full node: it has no key of the committee, takes over every block that a quorum attested, and
 //! hands what it is sent to a validator.
 
-use std::{
-    path::PathBuf,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use kraken_execution::Chain;
 use kraken_network::{Network, Request};
@@ -27,6 +23,7 @@ use crate::{
     lanes::Lane,
     recent::Recent,
     recovery::{ChainsEnd, read_end},
+    running::Running,
     sequencer::WayIn,
     supervisor::Supervisor,
     swarms,
@@ -78,18 +75,16 @@ impl Sequencer {
         // Whoever is not there in time goes on catching up while it serves.
         let _ = tokio::time::timeout(CATCH_UP_MAX, near).await;
         let Handing { checks, network, .. } = &parts.handing;
+        let running = Running::new(&supervisor, remaining, vec![network.clone()]);
         Ok(Self {
             chain: checks.chain.clone(),
             board: Arc::clone(&checks.board),
             clock: Arc::clone(&checks.clock),
-            networks: vec![network.clone()],
             distance: parts.distance.subscribe(),
             way_in: WayIn::Validators(Box::new(parts.handing)),
             dev: None,
             settles: false,
-            shutdown: supervisor.shutdown(),
-            reason: supervisor.reason(),
-            remaining: Arc::new(Mutex::new(Some(remaining))),
+            running,
         })
     }
 }

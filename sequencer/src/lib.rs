@@ -40,6 +40,7 @@ mod pool;
 mod queue;
 mod recent;
 mod recovery;
+mod running;
 mod sequencer;
 mod supervisor;
 mod swarms;

@@ -11,7 +11,6 @@ use std::{
 };
 
 use bytes::Bytes;
-use kraken_network::Network;
 use kraken_storage::log::{Durability, Log};
 use kraken_types::{BatchDigest, BatchRef, Commit, Genesis, Signer, Timestamp};
 use tokio::sync::{Notify, mpsc, watch};
@@ -25,7 +24,8 @@ use crate::{
     order::Order,
     ordering::Ordered,
     recovery::Recovered,
-    supervisor::{Ended, Remaining, Supervisor},
+    running::Running,
+    supervisor::{Ended, Supervisor},
     swarms::Swarms,
     workers::Source,
 };
@@ -68,10 +68,7 @@ pub trait OrderObserver: fmt::Debug + Send + Sync + 'static {
 #[derive(Clone, Debug)]
 pub struct Orderer {
     offered: Offered,
-    shutdown: CancellationToken,
-    reason: watch::Receiver<Option<String>>,
-    remaining: Arc<Mutex<Option<Remaining>>>,
-    networks: Vec<Network>,
+    running: Running,
 }
 
 impl Orderer {
@@ -114,13 +111,7 @@ impl Orderer {
         };
         let source = || Watched { offered: offered.clone(), observer: Arc::clone(&observer) };
         order.start(&supervisor, source, swarms.workers, swarms.ordering, Recovered::default());
-        Ok(Self {
-            offered,
-            shutdown: supervisor.shutdown(),
-            reason: supervisor.reason(),
-            remaining: Arc::new(Mutex::new(Some(remaining))),
-            networks: swarms.networks,
-        })
+        Ok(Self { offered, running: Running::new(&supervisor, remaining, swarms.networks) })
     }
 
     /// Takes transactions in; waits while there are too many. Cancelled, it takes none.
@@ -130,23 +121,12 @@ impl Orderer {
 
     /// Resolves with the reason once any task has ended.
     pub async fn stopped(&self) -> String {
-        let mut reason = self.reason.clone();
-        match reason.wait_for(Option::is_some).await {
-            Ok(reason) => reason.clone().unwrap_or_default(),
-            Err(_) => "all tasks are gone".to_owned(),
-        }
+        self.running.stopped().await
     }
 
     /// Ends all tasks; returns once every one is gone.
     pub async fn shut_down(&self) {
-        self.shutdown.cancel();
-        let remaining = self.remaining.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(remaining) = remaining {
-            remaining.none().await;
-        }
-        for network in &self.networks {
-            network.shut_down().await;
-        }
+        self.running.shut_down().await;
     }
 }
 

@@ -1,11 +1,6 @@
 //! The door of this room.
 
-use std::{
-    collections::VecDeque,
-    path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{collections::VecDeque, path::PathBuf, sync::Arc, time::Duration};
 
 use kraken_execution::{Chain, EngineKind, Executor};
 use kraken_network::Network;
@@ -18,7 +13,6 @@ use starknet_api::{
     transaction::TransactionHash,
 };
 use tokio::sync::{Notify, Semaphore, broadcast, mpsc, oneshot, watch};
-use tokio_util::sync::CancellationToken;
 
 use crate::{
     DevControl, Distance, Event, Metrics, NetworkConfig, Progress, StartError, SubmitError, View,
@@ -36,7 +30,8 @@ use crate::{
     pool::{self, SharedPool},
     recent::Recent,
     recovery::{ChainsEnd, Recovered, read_end, recover},
-    supervisor::{Remaining, Supervisor},
+    running::Running,
+    supervisor::Supervisor,
     swarms::Swarms,
     sync::{Serving, Side, Syncing},
     workers::FromPool,
@@ -102,10 +97,7 @@ pub struct Sequencer {
     pub(crate) way_in: WayIn,
     pub(crate) dev: Option<DevControl>,
     pub(crate) settles: bool,
-    pub(crate) shutdown: CancellationToken,
-    pub(crate) reason: watch::Receiver<Option<String>>,
-    pub(crate) remaining: Arc<Mutex<Option<Remaining>>>,
-    pub(crate) networks: Vec<Network>,
+    pub(crate) running: Running,
     pub(crate) distance: watch::Receiver<Distance>,
 }
 
@@ -166,10 +158,7 @@ impl Sequencer {
             clock,
             way_in: WayIn::Pool(parts.gateway),
             dev: is_dev.then_some(dev),
-            shutdown: supervisor.shutdown(),
-            reason: supervisor.reason(),
-            remaining: Arc::new(Mutex::new(Some(remaining))),
-            networks,
+            running: Running::new(&supervisor, remaining, networks),
             distance: parts.distance.subscribe(),
         })
     }
@@ -194,7 +183,7 @@ impl Sequencer {
     /// # Errors
     /// [`SubmitError`] says whose fault it is.
     pub async fn submit(&self, transaction: RpcTransaction) -> Result<Admitted, SubmitError> {
-        if self.shutdown.is_cancelled() {
+        if self.running.is_ending() {
             return Err(SubmitError::Stopped);
         }
         let gateway = match &self.way_in {
@@ -252,24 +241,13 @@ impl Sequencer {
 
     /// Resolves with the reason once any task has ended.
     pub async fn stopped(&self) -> String {
-        let mut reason = self.reason.clone();
-        match reason.wait_for(Option::is_some).await {
-            Ok(reason) => reason.clone().unwrap_or_default(),
-            Err(_) => "all tasks are gone".to_owned(),
-        }
+        self.running.stopped().await
     }
 
     /// Ends all tasks: no new transactions, executed blocks become durable. Returns once every task
     /// is gone.
     pub async fn shut_down(&self) {
-        self.shutdown.cancel();
-        let remaining = self.remaining.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(remaining) = remaining {
-            remaining.none().await;
-        }
-        for network in &self.networks {
-            network.shut_down().await;
-        }
+        self.running.shut_down().await;
     }
 }
 

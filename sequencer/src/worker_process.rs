@@ -1,9 +1,6 @@
 //! A worker that is a process of its own.
 
-use std::{
-    path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{path::PathBuf, sync::Arc};
 
 use kraken_network::{Keypair, Network};
 use kraken_storage::log::{Durability, Log};
@@ -11,7 +8,6 @@ use kraken_types::{
     Digest, Genesis, Identity, PublicKey, SecretKey, Signature, Signer, ValidatorId, WorkerId,
 };
 use tokio::sync::{mpsc, watch};
-use tokio_util::sync::CancellationToken;
 
 use crate::{
     Metrics, StartError, SwarmConfig,
@@ -19,7 +15,8 @@ use crate::{
     link::{FromPrimary, Given, Linked},
     machines,
     recovery::read_batches,
-    supervisor::{Remaining, Supervisor},
+    running::Running,
+    supervisor::Supervisor,
     swarms::WorkerSwarms,
     workers::{self, Workers},
 };
@@ -50,10 +47,7 @@ pub struct WorkerProcess {
     /// Its place there.
     pub worker: WorkerId,
     link: Network,
-    shutdown: CancellationToken,
-    reason: watch::Receiver<Option<String>>,
-    remaining: Arc<Mutex<Option<Remaining>>>,
-    networks: Vec<Network>,
+    running: Running,
 }
 
 impl WorkerProcess {
@@ -117,10 +111,7 @@ impl WorkerProcess {
             validator: own,
             worker: place,
             link: swarms.link,
-            shutdown: supervisor.shutdown(),
-            reason: supervisor.reason(),
-            remaining: Arc::new(Mutex::new(Some(remaining))),
-            networks: swarms.networks,
+            running: Running::new(&supervisor, remaining, swarms.networks),
         })
     }
 
@@ -131,23 +122,12 @@ impl WorkerProcess {
 
     /// Resolves with the reason once any task has ended.
     pub async fn stopped(&self) -> String {
-        let mut reason = self.reason.clone();
-        match reason.wait_for(Option::is_some).await {
-            Ok(reason) => reason.clone().unwrap_or_default(),
-            Err(_) => "all tasks are gone".to_owned(),
-        }
+        self.running.stopped().await
     }
 
     /// Ends all tasks; returns once every one is gone.
     pub async fn shut_down(&self) {
-        self.shutdown.cancel();
-        let remaining = self.remaining.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(remaining) = remaining {
-            remaining.none().await;
-        }
-        for network in &self.networks {
-            network.shut_down().await;
-        }
+        self.running.shut_down().await;
     }
 }
 

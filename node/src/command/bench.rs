@@ -3,4 +3,5 @@
 pub(crate) mod execution;
 pub(crate) mod order;
 
+mod process;
 mod sample;

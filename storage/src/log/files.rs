@@ -275,8 +275,8 @@ impl<'a> Writer<'a> {
     fn sync(&mut self) -> Result<(), Error> {
         self.write()?;
         if self.durability == Durability::Synced {
-            let path = || path(self.directory, self.segment);
-            self.file.sync_data().map_err(|error| Error::io("sync", path())(error))?;
+            let synced = self.file.sync_data();
+            synced.map_err(Error::io("sync", path(self.directory, self.segment)))?;
         }
         self.ends.insert(self.segment, self.offset);
         Ok(())

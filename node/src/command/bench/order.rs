@@ -7,7 +7,6 @@
 
 mod committee;
 mod load;
-mod process;
 mod report;
 mod table;
 pub(crate) mod validator;

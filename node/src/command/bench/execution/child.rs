@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::transfers;
-use crate::{args::value::BlockGeneration, failure::Failure};
+use crate::{args::value::BlockGeneration, command::bench::process, failure::Failure};
 
 /// A running node in a temporary folder. Dropping it ends the node and removes the folder.
 #[derive(Debug)]
@@ -53,10 +53,7 @@ impl Node {
 
     /// Bytes of memory that it holds; `None` where the system does not say.
     pub(super) fn memory(&self) -> Option<u64> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.process.id())).ok()?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-        let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-        Some(kibibytes * 1_024)
+        process::memory(self.process.id())
     }
 
     /// Reads what the node prints up to its URL, and keeps reading so that it never blocks.

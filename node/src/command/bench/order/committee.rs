@@ -10,12 +10,12 @@ use std::{
 
 use tempfile::TempDir;
 
-use super::process::Usage;
 use crate::{
     args::{
         bench::Disk,
         value::{LogFilter, Protocol, Transport},
     },
+    command::bench::process::Usage,
     failure::Failure,
     folder::Folder,
     genesis::committee,

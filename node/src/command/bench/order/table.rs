@@ -6,8 +6,12 @@ use std::{
     time::Duration,
 };
 
-use super::{committee::Plan, load::Load, process::Usage, report::Outcome};
-use crate::{args::bench::OrderArgs, command::bench::sample::Sample, failure::Failure};
+use super::{committee::Plan, load::Load, report::Outcome};
+use crate::{
+    args::bench::OrderArgs,
+    command::bench::{process::Usage, sample::Sample},
+    failure::Failure,
+};
 
 /// One measurement.
 #[derive(Debug)]

@@ -22,7 +22,7 @@ impl Usage {
         Self {
             validators: validators.iter().map(|id| cpu(&id.to_string())).sum(),
             clients: cpu("self"),
-            memory: validators.iter().map(|id| memory(*id)).max().unwrap_or_default(),
+            memory: validators.iter().filter_map(|id| memory(*id)).max().unwrap_or_default(),
         }
     }
 
@@ -50,11 +50,12 @@ fn ticks(stat: &str) -> Option<u32> {
     Some(user + system)
 }
 
-fn memory(process: u32) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kibibytes = line.and_then(|line| line.trim().strip_suffix("kB")?.trim().parse().ok());
-    kibibytes.map_or(0, |kibibytes: u64| kibibytes * 1_024)
+/// Bytes of memory that a process holds; `None` where the system does not say.
+pub(super) fn memory(process: u32) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kibibytes * 1_024)
 }
 
 #[cfg(test)]
