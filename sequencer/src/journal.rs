@@ -42,7 +42,7 @@ pub(crate) type Append = oneshot::Receiver<Result<Location, Error>>;
 impl Journal {
     /// The journal in a storage.
     pub(crate) fn new(storage: &Storage, own: ValidatorId) -> Self {
-        Self::of(storage.batches().clone(), storage.votes().clone(), own)
+        Self::of(storage.batches(), storage.votes(), own)
     }
 
     /// Starts with an empty index; [`crate::recovery`] fills it. `own` is the validator whose journal

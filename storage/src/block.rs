@@ -5,7 +5,7 @@ use std::sync::Arc;
 use cairo_lang_starknet_classes::casm_contract_class::CasmContractClass;
 use kraken_types::{Cursor, Digest};
 use starknet_api::{
-    block::{BlockHash, BlockInfo, BlockNumber},
+    block::{BlockHash, BlockInfo, BlockNumber, GasPrices},
     core::{
         ClassHash, CompiledClassHash, EventCommitment, GlobalRoot, ReceiptCommitment,
         StateDiffCommitment, TransactionCommitment,
@@ -69,6 +69,19 @@ impl Header {
     pub fn number(&self) -> BlockNumber {
         self.info.block_number
     }
+}
+
+/// A new beginning of the order behind a block, which is the newest one from now on.
+///
+/// Only the chain of a single validator has any: nobody else has to agree.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reset {
+    /// The blocks above this one are no more.
+    pub after: BlockNumber,
+    /// How many resets there have been, this one included. The order of each has its own logs.
+    pub count: u32,
+    /// What gas costs in the next block.
+    pub gas_prices: GasPrices,
 }
 
 /// A transaction with what came of it.

@@ -55,6 +55,13 @@ impl<K: Clone + Eq + Hash, V: Clone> Cache<K, V> {
         Some(entry.value.clone())
     }
 
+    /// Forgets everything.
+    pub(crate) fn clear(&self) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.entries.clear();
+        state.bytes = 0;
+    }
+
     /// Remembers a value that takes about so many bytes.
     pub(crate) fn insert(&self, key: K, value: V, bytes: usize) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);

@@ -7,6 +7,7 @@
 
 mod block;
 mod class;
+mod reset;
 #[cfg(test)]
 mod tests;
 mod transaction;
@@ -19,7 +20,11 @@ use starknet_api::rpc_transaction::RpcTransaction;
 
 pub use self::block::{decode_block, encode_block};
 use self::wire::{Wire, malformed};
-pub(crate) use self::{block::encoded_classes, class::decode_class};
+pub(crate) use self::{
+    block::encoded_classes,
+    class::decode_class,
+    reset::{Record, decode_record, decode_reset, encode_reset},
+};
 
 /// The version of the form of a transaction.
 const TRANSACTION_VERSION: u8 = 1;

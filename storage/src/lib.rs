@@ -19,7 +19,7 @@ mod tables;
 pub mod testing;
 pub mod trie;
 
-pub use block::{Block, Class, ExecutedTransaction, Header, Receipt, SierraClass};
+pub use block::{Block, Class, ExecutedTransaction, Header, Receipt, Reset, SierraClass};
 pub use error::Error;
 pub use snapshot::Snapshot;
 pub use storage::{Config, Storage};

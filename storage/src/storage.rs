@@ -2,7 +2,9 @@
 
 mod apply;
 mod folder;
+mod order_logs;
 mod recovery;
+mod reset;
 #[cfg(test)]
 mod tests;
 
@@ -10,7 +12,7 @@ use std::{
     fmt,
     path::PathBuf,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, PoisonError, RwLock, RwLockReadGuard,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
@@ -18,21 +20,21 @@ use std::{
 use bytes::Bytes;
 use kraken_types::Digest;
 use starknet_api::{
-    block::{BlockHash, BlockNumber},
+    block::{BlockHash, BlockNumber, GasPrices},
     core::ClassHash,
     state::ThinStateDiff,
     transaction::TransactionHash,
 };
 
-use self::{apply::Tip, folder::Folder};
+use self::{apply::Tip, folder::Folder, order_logs::OrderLogs};
 use crate::{
-    Block, Class, Error, Snapshot,
+    Block, Class, Error, Reset, Snapshot,
     cache::{Cache, Limits},
     codec,
     engine::{Batch, Engine, Memory},
     log::{Durability, Location, Log},
     snapshot,
-    tables::{self, Table},
+    tables::{self, ACCEPTED_ON_L1, Table},
     trie,
 };
 
@@ -64,8 +66,7 @@ pub struct Storage {
 /// What all clones and snapshots share.
 pub(crate) struct Inner {
     chain: Log,
-    batches: Log,
-    votes: Log,
+    order: RwLock<OrderLogs>,
     pub(crate) engine: Box<dyn Engine>,
     pub(crate) classes: Cache<ClassHash, Arc<Class>>,
     blocks: Cache<BlockNumber, Arc<Block>>,
@@ -75,6 +76,7 @@ pub(crate) struct Inner {
     commit: Mutex<()>,
     /// A commit failed half way.
     failed: AtomicBool,
+    directory: Option<PathBuf>,
     /// Keeps other processes out; released last.
     _folder: Option<Folder>,
 }
@@ -100,8 +102,7 @@ impl Storage {
         let Some(directory) = config.directory else {
             return Ok(Self::new(Parts {
                 chain: Log::in_memory()?,
-                batches: Log::in_memory()?,
-                votes: Log::in_memory()?,
+                order: OrderLogs::open(None, 0)?,
                 engine: Box::new(Memory::new()),
                 blocks: 0,
                 folder: None,
@@ -109,19 +110,20 @@ impl Storage {
         };
         let folder = Folder::open(&directory, config.genesis)?;
         let chain = Log::open(&directory.join("chain"), Durability::Synced)?;
-        let batches = Log::open(&directory.join("batches"), Durability::Synced)?;
-        let votes = Log::open(&directory.join("votes"), Durability::Synced)?;
         let (engine, blocks) = recovery::open_engine(&directory.join("engine"), &chain, progress)?;
-        Ok(Self::new(Parts { chain, batches, votes, engine, blocks, folder: Some(folder) }))
+        let resets = reset::newest(engine.as_ref())?.map_or(0, |(_, reset)| reset.count);
+        let order = OrderLogs::open(Some(&directory), resets)?;
+        Ok(Self::new(Parts { chain, order, engine, blocks, folder: Some((folder, directory)) }))
     }
 
     fn new(parts: Parts) -> Self {
-        let Parts { chain, batches, votes, engine, blocks, folder } = parts;
+        let Parts { chain, order, engine, blocks, folder } = parts;
+        let (folder, directory) = folder.unzip();
         let inner = Inner {
             chain,
-            batches,
-            votes,
+            order: RwLock::new(order),
             engine,
+            directory,
             classes: Cache::new(CLASS_CACHE),
             blocks: Cache::new(BLOCK_CACHE),
             visible: AtomicU64::new(blocks),
@@ -304,14 +306,84 @@ impl Storage {
         self.is_visible(at).then(|| Snapshot::new(Arc::clone(&self.inner), at))
     }
 
-    /// Batches that are ordered or waiting to be.
-    pub fn batches(&self) -> &Log {
-        &self.inner.batches
+    /// Batches that are ordered or waiting to be, since the newest reset.
+    pub fn batches(&self) -> Log {
+        self.order().batches.clone()
     }
 
-    /// What consensus must not forget.
-    pub fn votes(&self) -> &Log {
-        &self.inner.votes
+    /// What consensus must not forget, since the newest reset.
+    pub fn votes(&self) -> Log {
+        self.order().votes.clone()
+    }
+
+    fn order(&self) -> RwLockReadGuard<'_, OrderLogs> {
+        self.inner.order.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Goes back to a block: those above it are no more, and the order begins anew behind it, with
+    /// empty logs. The next block is to have these prices of gas. Durable when it returns.
+    ///
+    /// Whoever reads a block above at the same time may find parts of it gone. Whoever orders must
+    /// have stopped.
+    ///
+    /// # Errors
+    /// [`Error::OutOfOrder`] if there is no such block, [`Error::Failed`] after a failure, and what
+    /// the log and the engine say; then nothing more is stored until a restart.
+    pub fn reset(&self, after: BlockNumber, gas_prices: GasPrices) -> Result<(), Error> {
+        let _commit = self.inner.commit.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.inner.failed.load(Ordering::Relaxed) {
+            return Err(Error::Failed);
+        }
+        let next = BlockNumber(self.inner.visible.load(Ordering::Acquire));
+        if next <= after {
+            return Err(Error::OutOfOrder { got: after, expected: next });
+        }
+        let done = self.store_reset(after, gas_prices);
+        if done.is_err() {
+            self.inner.failed.store(true, Ordering::Relaxed);
+        }
+        done
+    }
+
+    /// The reset is the append; what follows can be done again from the record.
+    fn store_reset(&self, after: BlockNumber, gas_prices: GasPrices) -> Result<(), Error> {
+        let Inner { chain, engine, directory, .. } = self.inner.as_ref();
+        let count = reset::newest(engine.as_ref())?.map_or(0, |(_, reset)| reset.count) + 1;
+        let record = Bytes::from(codec::encode_reset(&Reset { after, count, gas_prices }));
+        let at = chain.append_and_wait(record.clone())?;
+        self.inner.visible.store(after.0 + 1, Ordering::Release);
+        reset::apply_reset(engine.as_ref(), chain, at, &record)?;
+        self.inner.blocks.clear();
+        self.inner.classes.clear();
+        let order = OrderLogs::open(directory.as_deref(), count)?;
+        *self.inner.order.write().unwrap_or_else(PoisonError::into_inner) = order;
+        Ok(())
+    }
+
+    /// The newest reset, if there was one.
+    ///
+    /// # Errors
+    /// If the engine fails.
+    pub fn newest_reset(&self) -> Result<Option<Reset>, Error> {
+        Ok(reset::newest(self.inner.engine.as_ref())?.map(|(_, reset)| reset))
+    }
+
+    /// Notes that the blocks up to this one are accepted on L1. It is not forced to the disk.
+    ///
+    /// # Errors
+    /// If the engine fails.
+    pub fn accept_on_l1(&self, number: BlockNumber) -> Result<(), Error> {
+        let mut batch = Batch::default();
+        batch.put(Table::Meta, ACCEPTED_ON_L1, number.0.to_be_bytes().to_vec());
+        self.inner.engine.write(batch)
+    }
+
+    /// The newest block that is accepted on L1.
+    ///
+    /// # Errors
+    /// If the engine fails.
+    pub fn accepted_on_l1(&self) -> Result<Option<BlockNumber>, Error> {
+        reset::accepted_on_l1(self.inner.engine.as_ref())
     }
 
     fn is_visible(&self, number: BlockNumber) -> bool {
@@ -333,12 +405,11 @@ impl fmt::Debug for Storage {
 /// What a storage is put together from.
 struct Parts {
     chain: Log,
-    batches: Log,
-    votes: Log,
+    order: OrderLogs,
     engine: Box<dyn Engine>,
     /// How many blocks there are.
     blocks: u64,
-    folder: Option<Folder>,
+    folder: Option<(Folder, PathBuf)>,
 }
 
 /// Reads the block that should be at a place of the chain log; also tells its size there.

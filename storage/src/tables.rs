@@ -149,6 +149,12 @@ pub(crate) const CLASS_HASHES: State =
 /// The key in [`Table::Meta`] of the last block that is in the tables.
 pub(crate) const APPLIED_UP_TO: &[u8] = b"applied_up_to";
 
+/// The key of the newest reset in [`Table::Meta`]: its place in the chain log, and itself.
+pub(crate) const RESET: &[u8] = b"reset";
+
+/// The key of the newest block that was accepted on L1 in [`Table::Meta`].
+pub(crate) const ACCEPTED_ON_L1: &[u8] = b"accepted_on_l1";
+
 /// The key of a contract.
 pub(crate) fn contract_key(contract: ContractAddress) -> [u8; 32] {
     contract.key().to_bytes_be()
@@ -218,9 +224,12 @@ pub(crate) fn parse_block_number(bytes: &[u8]) -> Result<BlockNumber, Error> {
     Ok(BlockNumber(u64::from_be_bytes(bytes)))
 }
 
+/// The length of a location as a value.
+pub(crate) const LOCATION_BYTES: usize = 12;
+
 /// A value of [`Table::Blocks`].
-pub(crate) fn location_value(at: Location) -> [u8; 12] {
-    let mut bytes = [0; 12];
+pub(crate) fn location_value(at: Location) -> [u8; LOCATION_BYTES] {
+    let mut bytes = [0; LOCATION_BYTES];
     bytes[..4].copy_from_slice(&at.segment.to_be_bytes());
     bytes[4..].copy_from_slice(&at.offset.to_be_bytes());
     bytes

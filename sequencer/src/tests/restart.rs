@@ -59,8 +59,8 @@ fn leave_batch(node: &Node, sequence: u64, transactions: &[RpcTransaction]) -> B
 
 /// The votes log, oldest first.
 fn entries(node: &Node) -> Vec<Entry> {
-    let records = node.storage.votes().records(None);
-    let bytes = records.map(|record| record.expect("readable").1);
+    let votes = node.storage.votes();
+    let bytes = votes.records(None).map(|record| record.expect("readable").1);
     bytes.map(|bytes| codec::decode(&bytes, bytes.len()).expect("an entry")).collect()
 }
 

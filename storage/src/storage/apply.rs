@@ -71,14 +71,19 @@ pub(super) fn apply(
     put_indexes(&mut batch, block, at);
     put_state(&mut batch, block);
     put_classes(&mut batch, block, classes);
+    put_nodes(&mut batch, tries);
+    batch.put(Table::Meta, APPLIED_UP_TO, number.0.to_be_bytes().to_vec());
+    engine.write(batch)
+}
+
+/// What changes in the tries.
+pub(super) fn put_nodes<'a>(batch: &mut Batch<'a>, tries: &'a trie::Update) {
     for (key, node) in tries.writes() {
         match node {
             Some(node) => batch.put(Table::TrieNodes, key.as_slice(), node.as_slice()),
             None => batch.remove(Table::TrieNodes, key.as_slice()),
         }
     }
-    batch.put(Table::Meta, APPLIED_UP_TO, number.0.to_be_bytes().to_vec());
-    engine.write(batch)
 }
 
 fn put_indexes(batch: &mut Batch<'_>, block: &Block, at: Location) {

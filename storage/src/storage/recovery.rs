@@ -7,10 +7,11 @@ use starknet_api::block::BlockNumber;
 
 use super::{
     apply::{self, Tip},
-    read_block,
+    read_block, reset,
 };
 use crate::{
-    Error, codec,
+    Error,
+    codec::{self, Record},
     engine::{Engine, Fjall, OpenError},
     log::{Location, Log},
     trie,
@@ -49,7 +50,7 @@ pub(super) fn open_engine(
     Ok((Box::new(engine), blocks))
 }
 
-/// Applies the blocks of the log that are not in the engine; tells how many blocks there are.
+/// Applies the records of the log that are not in the engine; tells how many blocks there are.
 fn catch_up(
     engine: &dyn Engine,
     path: &Path,
@@ -62,29 +63,24 @@ fn catch_up(
         Some(number) => Some(place_of(engine, path, chain, number)?),
     };
     let done = applied.map_or(0, |number| number.0 + 1);
-    if from == chain.last() {
+    let Some(last) = chain.last().filter(|last| from != Some(*last)) else {
         return Ok(done);
-    }
-    let blocks = match chain.last() {
-        None => 0,
-        Some(last) => number_at(chain, last)?.0 + 1,
     };
-    let missing = blocks.saturating_sub(done);
-    if missing == 0 {
-        return Ok(blocks);
-    }
+    // With resets in between there may be more records than blocks are missing.
+    let missing = (newest_number(chain, last)?.0 + 1).saturating_sub(done).max(1);
     progress(0, missing);
-    // The first record is that of the last block in the engine, if there is one.
+    // The first record is the last one in the engine, if there is one.
     let records = chain.records(from).skip(usize::from(from.is_some()));
-    for (number, record) in (done..).zip(records) {
+    let mut blocks = done;
+    for (count, record) in (1..).zip(records) {
         let (at, record) = record?;
-        apply_again(engine, BlockNumber(number), at, &record)?;
-        progress(number + 1 - done, missing);
+        blocks = apply_again(engine, chain, BlockNumber(blocks), (at, &record))?.0 + 1;
+        progress(missing.min(count), missing);
     }
     Ok(blocks)
 }
 
-/// Where the chain log has the last block of the engine.
+/// Where the chain log has the last record of the engine.
 fn place_of(
     engine: &dyn Engine,
     path: &Path,
@@ -97,24 +93,38 @@ fn place_of(
         return Err(Error::EngineAhead { path: path.to_owned(), engine: number });
     }
     read_block(chain, at, number)?;
-    Ok(at)
+    Ok(match reset::newest(engine)? {
+        Some((reset_at, reset)) if reset.after == number => at.max(reset_at),
+        Some(_) | None => at,
+    })
 }
 
-fn number_at(chain: &Log, at: Location) -> Result<BlockNumber, Error> {
-    let block =
-        codec::decode_block(&chain.read(at)?).map_err(|source| Error::Block { at, source })?;
-    Ok(block.header.number())
+/// The newest block once everything up to the last record is applied.
+fn newest_number(chain: &Log, last: Location) -> Result<BlockNumber, Error> {
+    let record = codec::decode_record(&chain.read(last)?);
+    Ok(match record.map_err(|source| Error::Block { at: last, source })? {
+        Record::Block(block) => block.header.number(),
+        Record::Reset(reset) => reset.after,
+    })
 }
 
+/// Applies a record where block `next` is expected; returns the newest block from then on.
 fn apply_again(
     engine: &dyn Engine,
-    number: BlockNumber,
-    at: Location,
-    record: &Bytes,
-) -> Result<(), Error> {
-    let block = codec::decode_block(record).map_err(|source| Error::Block { at, source })?;
-    if block.header.number() != number {
-        return Err(Error::OutOfOrder { got: block.header.number(), expected: number });
+    chain: &Log,
+    next: BlockNumber,
+    (at, record): (Location, &Bytes),
+) -> Result<BlockNumber, Error> {
+    let decoded = codec::decode_record(record).map_err(|source| Error::Block { at, source })?;
+    let block = match decoded {
+        Record::Block(block) => block,
+        Record::Reset(_) => {
+            return reset::apply_reset(engine, chain, at, record).map(|reset| reset.after);
+        }
+    };
+    let number = block.header.number();
+    if number != next {
+        return Err(Error::OutOfOrder { got: number, expected: next });
     }
     apply::check(&block)?;
     let tries = trie::compute(&Tip(engine), &block.state_diff)?;
@@ -123,5 +133,6 @@ fn apply_again(
         return Err(Error::WrongRoot { number, got, expected });
     }
     let classes = codec::encoded_classes(record).map_err(|source| Error::Block { at, source })?;
-    apply::apply(engine, at, &block, &classes, &tries)
+    apply::apply(engine, at, &block, &classes, &tries)?;
+    Ok(number)
 }

@@ -33,8 +33,11 @@ pub(super) fn contract_leaf(class_hash: ClassHash, storage_root: Felt, nonce: No
     pedersen(pedersen(pedersen(class_hash, storage_root), nonce), Felt::ZERO)
 }
 
-/// The leaf of a class.
+/// The leaf of a class; none for a class that is not declared, which compiles to zero.
 pub(super) fn class_leaf(compiled_class_hash: CompiledClassHash) -> Felt {
+    if compiled_class_hash == CompiledClassHash::default() {
+        return Felt::ZERO;
+    }
     poseidon(CLASS_LEAF, felt(&compiled_class_hash.0))
 }
 
