@@ -23,7 +23,7 @@ const VERSION: &str = "0.10.1";
 const COMPRESSION: i32 = 15;
 
 /// Name in the output folder, path inside the crate, SHA-256.
-const ARTEFACTS: [(&str, &str, &str); 5] = [
+const ARTEFACTS: [(&str, &str, &str); 7] = [
     (
         "account.json.zst",
         "contracts/accounts_artifacts/OpenZeppelin/1.0.0/Account.cairo/Account.sierra",
@@ -48,6 +48,16 @@ const ARTEFACTS: [(&str, &str, &str); 5] = [
         "udc_legacy.json.zst",
         "contracts/system_artifacts/UDC_OZ_0.5.0.json",
         "055fb6117a61e79823a86e1d118dda16a3399059ec0ac740bd86a2fe0f04f1bd",
+    ),
+    (
+        "argent.json.zst",
+        "contracts/accounts_artifacts/Argent/argent_0.4.0.sierra",
+        "d4a75ce7474d22ac03046bbbdab090213cec1b6747d831530f2981c179c64754",
+    ),
+    (
+        "argent_multisig.json.zst",
+        "contracts/accounts_artifacts/Argent/argent_multisig_0.2.0.sierra",
+        "f1d37c2fb67b64acfe2b308e198dd1198e40399b8b3904377b250c05f8c8d958",
     ),
 ];
 

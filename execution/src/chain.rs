@@ -20,7 +20,7 @@ use starknet_api::{
 use starknet_types_core::felt::Felt;
 
 use crate::{
-    fees::{PRICE_MAX, mul_div},
+    fees::{PRICE_MAX, mul_div, next_l2_gas_price},
     genesis::{ETH_ADDRESS, STRK_ADDRESS, UDC_ADDRESS, UDC_LEGACY_ADDRESS, chargeable_account},
 };
 
@@ -109,16 +109,23 @@ impl Chain {
         &self.0.genesis
     }
 
-    /// What a block knows before it is executed.
-    ///
-    /// `l2_gas_price_fri` is that of the block ([`crate::next_l2_gas_price`]); the price in wei moves
-    /// in proportion to it. The other prices are those of the genesis. All are at least one.
-    pub fn block_info(
-        &self,
-        number: BlockNumber,
-        timestamp_seconds: u64,
-        l2_gas_price_fri: u128,
-    ) -> BlockInfo {
+    /// Whether gas costs the same in every block, until somebody sets another price.
+    pub fn has_fixed_prices(&self) -> bool {
+        self.0.genesis.fees.l2_gas_price_change_denominator == 0
+    }
+
+    /// The prices of gas of the block that follows one with these prices and `used` L2 gas.
+    pub fn next_gas_prices(&self, prices: &GasPrices, used: u64) -> GasPrices {
+        if self.has_fixed_prices() {
+            return prices.clone();
+        }
+        let price = prices.strk_gas_prices.l2_gas_price.get().0;
+        self.gas_prices(next_l2_gas_price(&self.0.genesis.fees, price, used))
+    }
+
+    /// The prices of gas where L2 gas has this price, in fri. Its price in wei moves in proportion to
+    /// it; the other prices are those of the genesis. All are at least one.
+    pub fn gas_prices(&self, l2_gas_price_fri: u128) -> GasPrices {
         let fees = &self.0.genesis.fees;
         let l2_gas_price_wei =
             mul_div(l2_gas_price_fri, fees.l2_gas_price_wei_min, fees.l2_gas_price_fri_min);
@@ -127,23 +134,33 @@ impl Chain {
             l1_data_gas_price: nonzero(l1_data_gas),
             l2_gas_price: nonzero(l2_gas),
         };
+        GasPrices {
+            eth_gas_prices: prices(
+                fees.l1_gas_price_wei,
+                fees.l1_data_gas_price_wei,
+                l2_gas_price_wei,
+            ),
+            strk_gas_prices: prices(
+                fees.l1_gas_price_fri,
+                fees.l1_data_gas_price_fri,
+                l2_gas_price_fri,
+            ),
+        }
+    }
+
+    /// What a block knows before it is executed.
+    pub fn block_info(
+        &self,
+        number: BlockNumber,
+        timestamp_seconds: u64,
+        gas_prices: GasPrices,
+    ) -> BlockInfo {
         BlockInfo {
             block_number: number,
             block_timestamp: BlockTimestamp(timestamp_seconds),
             starknet_version: self.0.version,
             sequencer_address: self.0.sequencer_address,
-            gas_prices: GasPrices {
-                eth_gas_prices: prices(
-                    fees.l1_gas_price_wei,
-                    fees.l1_data_gas_price_wei,
-                    l2_gas_price_wei,
-                ),
-                strk_gas_prices: prices(
-                    fees.l1_gas_price_fri,
-                    fees.l1_data_gas_price_fri,
-                    l2_gas_price_fri,
-                ),
-            },
+            gas_prices,
             use_kzg_da: true,
         }
     }
@@ -304,14 +321,10 @@ fn check_fees(genesis: &Genesis) -> Result<(), ChainError> {
     {
         return refuse(setting, &price, format!("expected 1 to {PRICE_MAX}"));
     }
-    let divisors = [
-        ("fees.l2_gas_target", fees.l2_gas_target),
-        ("fees.l2_gas_price_change_denominator", fees.l2_gas_price_change_denominator),
-    ];
-    match divisors.into_iter().find(|(_, divisor)| *divisor == 0) {
-        Some((setting, divisor)) => refuse(setting, &divisor, "expected at least 1"),
-        None => Ok(()),
+    if fees.l2_gas_target == 0 {
+        return refuse("fees.l2_gas_target", &fees.l2_gas_target, "expected at least 1");
     }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -345,7 +358,8 @@ mod tests {
         assert_eq!(chain.sequencer_address(), ContractAddress::from(0x1000_u128));
         assert_eq!(*chain.genesis(), genesis());
 
-        let context = chain.block_context(&chain.block_info(BlockNumber(7), 9, 1_000_000_000));
+        let context =
+            chain.block_context(&chain.block_info(BlockNumber(7), 9, chain.gas_prices(1)));
         let capacity = context.bouncer_config.block_max_capacity;
         assert_eq!(capacity.n_txs, 1);
         assert_eq!(capacity.receipt_l2_gas, GasAmount(5_800_000_000));
@@ -386,7 +400,7 @@ mod tests {
         })
         .expect("valid prices");
         let wei = |fri| {
-            let prices = chain.block_info(BlockNumber(1), 0, fri).gas_prices;
+            let prices = chain.gas_prices(fri);
             (
                 prices.strk_gas_prices.l2_gas_price.get().0,
                 prices.eth_gas_prices.l2_gas_price.get().0,

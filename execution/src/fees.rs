@@ -25,16 +25,20 @@ const RISE_DENOMINATOR: u128 = 333;
 
 /// The price of L2 gas, in fri, of the block that follows one with price `price` and `used` L2 gas.
 ///
-/// A pure function of the chain: the floor, target and denominator are settings of the genesis. A
-/// target or denominator of zero, which [`crate::Chain::new`] refuses, counts as one.
-pub fn next_l2_gas_price(fees: &Fees, price: u128, used: u64) -> u128 {
+/// A pure function of the chain: the floor, target and denominator are settings of the genesis. With
+/// a denominator of zero the price stays as it is. A target of zero, which [`crate::Chain::new`]
+/// refuses, counts as one.
+pub(crate) fn next_l2_gas_price(fees: &Fees, price: u128, used: u64) -> u128 {
+    if fees.l2_gas_price_change_denominator == 0 {
+        return price.min(PRICE_MAX);
+    }
     let floor = fees.l2_gas_price_fri_min.min(PRICE_MAX);
     if price < floor {
         let rise = (price / RISE_DENOMINATOR).max(1);
         return price.saturating_add(rise).min(floor);
     }
     let target = u128::from(fees.l2_gas_target.max(1));
-    let denominator = u128::from(fees.l2_gas_price_change_denominator.max(1));
+    let denominator = u128::from(fees.l2_gas_price_change_denominator);
     let distance = u128::from(used).abs_diff(target);
     // Two factors of 64 bits.
     let change = mul_div(price, distance, target * denominator);
@@ -99,6 +103,14 @@ mod tests {
             price < 8_000_000_000
         });
         assert!(blocks.count() < 10_000, "stuck at {price}");
+    }
+
+    #[test]
+    fn without_a_market_the_price_stays_wherever_it_is() {
+        let fees = Fees { l2_gas_price_change_denominator: 0, ..fees(8_000_000_000) };
+        for (price, used) in [(1, 0), (8_000_000_000, u64::MAX), (PRICE_MAX, 0)] {
+            assert_eq!(next_l2_gas_price(&fees, price, used), price);
+        }
     }
 
     #[test]

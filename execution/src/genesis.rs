@@ -11,18 +11,20 @@ mod dev;
 mod embedded;
 mod state_diff;
 
-use std::{path::PathBuf, sync::Arc};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use kraken_storage::Class;
 use kraken_types::Genesis;
 use starknet_api::{
     core::{ClassHash, CompiledClassHash, ContractAddress, PatriciaKey},
-    state::ThinStateDiff,
+    state::{SierraContractClass, ThinStateDiff},
 };
 use starknet_types_core::felt::Felt;
 
 pub use accounts::{accounts, chargeable_account};
 pub use dev::dev_genesis;
+
+use crate::class::{class_hash, compile};
 
 /// Where STRK is, in which fees are paid.
 pub const STRK_ADDRESS: ContractAddress =
@@ -53,6 +55,23 @@ pub const UDC_LEGACY_CLASS_HASH: ClassHash =
 pub const ACCOUNT_CLASS_HASH: ClassHash =
     class("0x05b4b537eaa2399e3aa99c4e2e0208ebd6c71bc1467938cd52c798c601e43564");
 
+/// The class of an account of Argent 0.4.0.
+pub const ARGENT_CLASS_HASH: ClassHash =
+    class("0x036078334509b514626504edc9fb252328d1a240e4e948bef8d0c08dff45927f");
+/// The class of a multisig of Argent 0.2.0.
+pub const ARGENT_MULTISIG_CLASS_HASH: ClassHash =
+    class("0x07aeca3456816e3b833506d7cc5c1313d371fbdb0ae95ee70af72a4ddbf42594");
+
+/// What a developer wants in block 0 beside what is always there.
+#[derive(Clone, Debug, Default)]
+pub struct Extras {
+    /// The class of the accounts, in place of OpenZeppelin's. It is expected to keep its public key
+    /// where OpenZeppelin's does, in `Account_public_key`.
+    pub account_class: Option<SierraContractClass>,
+    /// Whether the classes of Argent are declared.
+    pub argent: bool,
+}
+
 /// An account that exists in block 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PredeployedAccount {
@@ -80,6 +99,9 @@ pub enum GenesisStateError {
     /// A class that comes with the binary does not compile.
     #[error("cannot compile the class of {name}")]
     Class { name: &'static str, source: crate::CompileError },
+    /// The class that somebody chose for the accounts does not compile.
+    #[error("cannot compile the class of the accounts")]
+    AccountClass { source: crate::CompileError },
     /// A class that comes with the binary is not the one it should be.
     #[error("the class of {name} has the hash {got} instead of {expected}")]
     ClassHash { name: &'static str, got: ClassHash, expected: ClassHash },
@@ -95,21 +117,36 @@ pub enum GenesisStateError {
 /// costs time and a warning, never the result.
 ///
 /// # Errors
-/// [`GenesisStateError`] if this binary is broken.
+/// [`GenesisStateError`] if this binary is broken, or the class of the accounts does not compile.
 pub fn state(
     genesis: &Genesis,
+    extras: &Extras,
     cache: Option<PathBuf>,
     progress: &mut dyn FnMut(&str, usize, usize),
 ) -> Result<GenesisState, GenesisStateError> {
     let cache = cache.map(cache::Cache::new);
-    let total = embedded::CLASSES.len();
-    let mut classes = Vec::with_capacity(total);
-    for (done, class) in embedded::CLASSES.iter().enumerate() {
+    let argent = embedded::ARGENT.iter().filter(|_| extras.argent);
+    let embedded: Vec<_> = embedded::CLASSES.iter().chain(argent).collect();
+    let total = embedded.len() + usize::from(extras.account_class.is_some());
+    let mut classes = BTreeMap::new();
+    for (done, class) in embedded.iter().enumerate() {
         progress(class.name, done, total);
-        classes.push((class.hash, Arc::new(class.load(cache.as_ref())?)));
+        classes.insert(class.hash, Arc::new(class.load(cache.as_ref())?));
     }
-    classes.sort_unstable_by_key(|(hash, _)| *hash);
-    Ok(GenesisState { state_diff: state_diff::state_diff(&genesis.accounts, &classes), classes })
+    let account_class = match &extras.account_class {
+        None => ACCOUNT_CLASS_HASH,
+        Some(sierra) => {
+            progress("accounts", total - 1, total);
+            let compiled = compile(sierra.clone(), &genesis.limits)
+                .map_err(|source| GenesisStateError::AccountClass { source })?;
+            let hash = class_hash(sierra);
+            classes.insert(hash, Arc::new(Class::Sierra(Box::new(compiled))));
+            hash
+        }
+    };
+    let classes: Vec<_> = classes.into_iter().collect();
+    let state_diff = state_diff::state_diff(&genesis.accounts, account_class, &classes);
+    Ok(GenesisState { state_diff, classes })
 }
 
 /// A class that comes with the binary, as its compiler wrote it.

@@ -24,7 +24,6 @@ pub use chain::{Chain, ChainError};
 pub use class::{CompileError, class_hash, compile, read_artefact};
 pub use error::{Fault, Rejection, RejectionKind, RevertError};
 pub use estimate::{EstimateError, FeeEstimate, estimate};
-pub use fees::next_l2_gas_price;
 pub use state::{Changes, State};
 pub use transaction::{PrepareError, Prepared, QueryTransaction, Token, mint};
 pub use validate::validate;

@@ -40,7 +40,8 @@ use crate::{
 pub fn genesis_state(genesis: &Genesis) -> GenesisState {
     // The compiled classes are the same for every genesis, and checked when they are read.
     let cache = std::env::temp_dir().join("kraken-test-classes");
-    genesis::state(genesis, Some(cache), &mut |_, _, _| ()).expect("block 0 can be made")
+    genesis::state(genesis, &genesis::Extras::default(), Some(cache), &mut |_, _, _| ())
+        .expect("block 0 can be made")
 }
 
 /// The state after block 0 of a genesis, without storage below it. The classes are loaded once.

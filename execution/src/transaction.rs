@@ -15,7 +15,7 @@ use kraken_storage::Class;
 use starknet_api::{
     core::{ClassHash, ContractAddress, Nonce},
     executable_transaction,
-    rpc_transaction::RpcTransaction,
+    rpc_transaction::{RpcDeclareTransaction, RpcInvokeTransaction, RpcTransaction},
     transaction::{Transaction, TransactionHash},
 };
 
@@ -34,7 +34,7 @@ use crate::{Chain, Rejection};
 #[derive(Clone, Debug)]
 pub struct Prepared(Arc<Parts>);
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Parts {
     rpc: RpcTransaction,
     engine: EngineTransaction,
@@ -49,6 +49,8 @@ pub struct QueryTransaction {
     pub transaction: RpcTransaction,
     /// It was signed with the query bit (version 2^128 + 3).
     pub query_version: bool,
+    /// Its signature does not matter, whatever else is asked for.
+    pub is_exempt: bool,
 }
 
 /// Why a transaction cannot be prepared; always a rejection.
@@ -77,6 +79,26 @@ impl Prepared {
         let engine =
             EngineTransaction::Account(AccountTransaction { tx: executable, execution_flags });
         Ok(Self(Arc::new(Parts { rpc: transaction, engine, class })))
+    }
+
+    /// The same, and executed without a look at its signature: `__validate__` is not called. For
+    /// chains of developers.
+    #[must_use]
+    pub fn exempt(self) -> Self {
+        let Parts { rpc, engine, class } = Arc::unwrap_or_clone(self.0);
+        let engine = match engine {
+            EngineTransaction::Account(account) => {
+                let execution_flags = ExecutionFlags { validate: false, ..account.execution_flags };
+                EngineTransaction::Account(AccountTransaction { execution_flags, ..account })
+            }
+            l1_handler @ EngineTransaction::L1Handler(_) => l1_handler,
+        };
+        Self(Arc::new(Parts { rpc, engine, class }))
+    }
+
+    /// Whether its signature does not matter.
+    pub fn is_exempt(&self) -> bool {
+        !self.account().execution_flags.validate
     }
 
     /// The hash.
@@ -136,6 +158,17 @@ impl Prepared {
 }
 
 impl QueryTransaction {
+    /// Who sends it; `None` for an account that deploys itself.
+    pub fn sender(&self) -> Option<ContractAddress> {
+        match &self.transaction {
+            RpcTransaction::Invoke(RpcInvokeTransaction::V3(invoke)) => Some(invoke.sender_address),
+            RpcTransaction::Declare(RpcDeclareTransaction::V3(declare)) => {
+                Some(declare.sender_address)
+            }
+            RpcTransaction::DeployAccount(_) => None,
+        }
+    }
+
     /// As blockifier wants it: pays nothing, and validates unless told otherwise.
     ///
     /// # Errors
@@ -151,7 +184,7 @@ impl QueryTransaction {
         let execution_flags = ExecutionFlags {
             only_query: self.query_version,
             charge_fee: false,
-            validate,
+            validate: validate && !self.is_exempt,
             // Whoever asks may have transactions on their way that this state has not seen.
             strict_nonce_check: false,
         };

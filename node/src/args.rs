@@ -12,7 +12,7 @@ pub(crate) mod worker;
 
 use std::{
     fmt::Display,
-    net::IpAddr,
+    net::{IpAddr, SocketAddr},
     num::{NonZeroU128, NonZeroUsize},
     path::PathBuf,
     time::Duration,
@@ -26,7 +26,7 @@ use self::{
         GENESIS_HELP, GenesisArgs, INIT_HELP, InitArgs, KEY_HELP, KeyArgs, RUN_HELP, RunArgs,
         TESTNET_HELP, TestnetArgs,
     },
-    value::{BlockGeneration, ChainName, Engine, LogFilter},
+    value::{AccountClass, BlockGeneration, ChainName, DumpOn, Engine, LogFilter, StateArchive},
     worker::{WORKER_HELP, WorkerArgs},
 };
 use crate::settings::{self, ChainSettings, Settings};
@@ -120,6 +120,7 @@ Examples:
   kraken dev --block-generation-on 0.5       a block every half second
   kraken dev --block-generation-on demand    a block when devnet_createBlock asks for one
   kraken dev --port 0                        any free port; it is printed
+  kraken dev --dump-on exit --dump-path d    record, and go on from there at the next start
   kraken dev --log debug                     say more
 
 Clients use http://127.0.0.1:5050 as the URL of the node. Ctrl-C stops it.";
@@ -135,6 +136,10 @@ pub(crate) struct DevArgs {
     chain: ChainArgs,
     #[command(flatten)]
     prices: PriceArgs,
+    #[command(flatten)]
+    dump: DumpArgs,
+    #[command(flatten)]
+    classes: ClassArgs,
     #[command(flatten)]
     machine: MachineArgs,
 }
@@ -162,6 +167,23 @@ struct AccountArgs {
         help = shown("Fund each account with this many fri and wei", settings::INITIAL_BALANCE)
     )]
     initial_balance: Option<u128>,
+
+    #[arg(
+        long,
+        env = "ACCOUNT_CLASS",
+        value_name = "NAME",
+        conflicts_with = "account_class_custom",
+        help = shown("Class of the accounts: cairo1, OpenZeppelin 1.0.0", AccountClass::Cairo1)
+    )]
+    account_class: Option<AccountClass>,
+
+    /// Use the account class in this file, a Sierra artefact, for the accounts
+    #[arg(long, env = "ACCOUNT_CLASS_CUSTOM", value_name = "PATH")]
+    account_class_custom: Option<PathBuf>,
+
+    /// Declare the account classes of Argent (regular and multisig) in block 0
+    #[arg(long, env = "PREDECLARE_ARGENT")]
+    predeclare_argent: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -196,6 +218,30 @@ struct ServerArgs {
     /// Write the port, as two big-endian bytes, to this Unix socket once JSON-RPC is served
     #[arg(long, env = "UNIX_SOCKET", value_name = "PATH")]
     unix_socket: Option<PathBuf>,
+
+    /// Refuse these methods, separated by spaces; without names: all that change accounts or blocks
+    /// [see the README]
+    #[arg(
+        long,
+        env = "RESTRICTIVE_MODE",
+        value_name = "METHOD",
+        num_args = 0..,
+        value_delimiter = ' ',
+        value_parser = value::method
+    )]
+    restrictive_mode: Option<Vec<String>>,
+
+    /// Serve /metrics, /health and /ready for Prometheus on this address [default: nowhere]
+    #[arg(long, env = "METRICS_HOST", value_name = "ADDRESS", value_parser = value::host)]
+    metrics_host: Option<IpAddr>,
+
+    #[arg(
+        long,
+        env = "METRICS_PORT",
+        value_name = "NUMBER",
+        help = shown("Serve metrics on this port", settings::METRICS_PORT)
+    )]
+    metrics_port: Option<u16>,
 
     /// End when the standard input is closed, so that it does not outlive who started it
     #[arg(long, hide = true)]
@@ -232,6 +278,65 @@ struct ChainArgs {
         )
     )]
     block_generation_on: Option<BlockGeneration>,
+
+    #[arg(
+        long,
+        env = "STATE_ARCHIVE_CAPACITY",
+        value_name = "none|full",
+        help = shown("Old states that are wanted; all are kept in any case", "full")
+    )]
+    state_archive_capacity: Option<StateArchive>,
+
+    /// Blocks need no hashes; they have them in any case
+    #[arg(long, env = "LITE_MODE")]
+    lite_mode: bool,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Dumps")]
+struct DumpArgs {
+    /// Record requests that change the chain, and write them when the node ends, each at once, or
+    /// when devnet_dump asks for them
+    #[arg(long, env = "DUMP_ON", value_name = "exit|block|request", conflicts_with = "data_dir")]
+    dump_on: Option<DumpOn>,
+
+    /// Write recorded requests to this file; if it is there at the start, they are carried out first
+    #[arg(
+        long,
+        env = "DUMP_PATH",
+        value_name = "PATH",
+        required_if_eq_any = [("dump_on", "exit"), ("dump_on", "block")],
+        conflicts_with = "data_dir"
+    )]
+    dump_path: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Limits of classes")]
+struct ClassArgs {
+    #[arg(
+        long,
+        env = "MAXIMUM_CONTRACT_CLASS_SIZE",
+        value_name = "BYTES",
+        help = shown("Refuse larger classes, as JSON", settings::CLASS_BYTES_MAX)
+    )]
+    maximum_contract_class_size: Option<u32>,
+
+    #[arg(
+        long,
+        env = "MAXIMUM_CONTRACT_BYTECODE_SIZE",
+        value_name = "FELTS",
+        help = shown("Refuse classes that compile to more", settings::CLASS_FELTS_MAX)
+    )]
+    maximum_contract_bytecode_size: Option<u32>,
+
+    #[arg(
+        long,
+        env = "MAXIMUM_SIERRA_LENGTH",
+        value_name = "FELTS",
+        help = shown("Refuse longer Sierra programs", settings::CLASS_FELTS_MAX)
+    )]
+    maximum_sierra_length: Option<u32>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -273,7 +378,7 @@ struct PriceArgs {
         long,
         env = "L2_GAS_PRICE",
         value_name = "WEI",
-        help = shown("Lowest price of L2 gas; full blocks raise it", settings::GAS_PRICE)
+        help = shown("Price of L2 gas", settings::GAS_PRICE)
     )]
     l2_gas_price: Option<NonZeroU128>,
 
@@ -281,7 +386,7 @@ struct PriceArgs {
         long,
         env = "L2_GAS_PRICE_FRI",
         value_name = "FRI",
-        help = shown("Lowest price of L2 gas; full blocks raise it", settings::GAS_PRICE)
+        help = shown("Price of L2 gas", settings::GAS_PRICE)
     )]
     l2_gas_price_fri: Option<NonZeroU128>,
 }
@@ -335,6 +440,16 @@ impl DevArgs {
             engine: self.machine.engine.unwrap_or(default.engine),
             workers: self.machine.workers.unwrap_or(default.workers),
             unix_socket: self.server.unix_socket.clone().or(default.unix_socket),
+            metrics: self.server.metrics(),
+            account_class: self.accounts.account_class_custom.clone().or(default.account_class),
+            argent: self.accounts.predeclare_argent,
+            restricted: self.server.restricted().or(default.restricted),
+            dump: self.dump.dump().or(default.dump),
+            state_archive: self
+                .chain
+                .state_archive_capacity
+                .map_or(default.state_archive, |StateArchive(capacity)| capacity),
+            lite_mode: self.chain.lite_mode,
         }
     }
 
@@ -353,7 +468,35 @@ impl DevArgs {
             data_gas_price_fri: self.prices.data_gas_price_fri,
             l2_gas_price_wei: self.prices.l2_gas_price,
             l2_gas_price_fri: self.prices.l2_gas_price_fri,
+            class_bytes_max: self.classes.maximum_contract_class_size,
+            bytecode_felts_max: self.classes.maximum_contract_bytecode_size,
+            sierra_felts_max: self.classes.maximum_sierra_length,
         }
+    }
+}
+
+impl ServerArgs {
+    /// Where metrics are served.
+    fn metrics(&self) -> Option<SocketAddr> {
+        let port = self.metrics_port.unwrap_or(settings::METRICS_PORT);
+        self.metrics_host.map(|host| SocketAddr::new(host, port))
+    }
+
+    /// The methods that are refused.
+    fn restricted(&self) -> Option<Vec<String>> {
+        let named = self.restrictive_mode.clone()?;
+        let usual = || settings::RESTRICTED.map(str::to_owned).to_vec();
+        Some(if named.is_empty() { usual() } else { named })
+    }
+}
+
+impl DumpArgs {
+    /// Whether requests are recorded. A file alone is carried out at the start, and another dump is
+    /// made on request only.
+    fn dump(&self) -> Option<kraken_rpc::Dump> {
+        let (on, path) = (self.dump_on, self.dump_path.clone());
+        let on = on.map(|DumpOn(on)| on).or(path.as_ref().map(|_| kraken_rpc::DumpOn::Request))?;
+        Some(kraken_rpc::Dump { on, path })
     }
 }
 
@@ -399,6 +542,29 @@ mod tests {
     }
 
     #[test]
+    fn devnets_comforts_have_devnets_flags() {
+        let plain = dev(&[]).settings();
+        assert_eq!((plain.dump, plain.restricted, plain.metrics), (None, None, None));
+
+        let path = PathBuf::from("d");
+        let dump = |flags| dev(flags).settings().dump.map(|dump| (dump.on, dump.path));
+        let on_exit = Some((kraken_rpc::DumpOn::Exit, Some(path.clone())));
+        assert_eq!(dump(&["--dump-on", "exit", "--dump-path", "d"]), on_exit);
+        let request = kraken_rpc::DumpOn::Request;
+        assert_eq!(dump(&["--dump-on", "request"]), Some((request, None)));
+        assert_eq!(dump(&["--dump-path", "d"]), Some((request, Some(path))));
+
+        let restricted = |flags| dev(flags).settings().restricted.map(|methods| methods.len());
+        assert_eq!(restricted(&["--restrictive-mode"]), Some(settings::RESTRICTED.len()));
+        let two = ["--restrictive-mode", "devnet_mint", "devnet_dump"];
+        assert_eq!(restricted(&two), Some(2));
+        assert!(settings::RESTRICTED.into_iter().all(kraken_rpc::has_method));
+
+        let metrics = dev(&["--metrics-host", "127.0.0.1"]).settings().metrics;
+        assert_eq!(metrics, "127.0.0.1:9090".parse().ok());
+    }
+
+    #[test]
     fn bad_values_are_refused() {
         for flags in [
             ["--accounts", "65536"],
@@ -408,6 +574,11 @@ mod tests {
             ["--engine", "jit"],
             ["--host", "example.org"],
             ["--block-generation-on", "sometimes"],
+            ["--account-class", "cairo0"],
+            ["--dump-on", "sometimes"],
+            ["--dump-on", "exit"],
+            ["--restrictive-mode", "devnet_getLuck"],
+            ["--state-archive-capacity", "some"],
         ] {
             let parsed = Args::try_parse_from(["kraken", "dev"].iter().chain(&flags));
             let error = parsed.expect_err("a bad value");

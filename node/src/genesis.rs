@@ -22,6 +22,8 @@ use crate::{
 pub(crate) fn create(wishes: &ChainSettings, seed: u32, now: u64) -> Genesis {
     let key = keys::dev_validator(seed).public_key();
     let mut genesis = dev_genesis("", seed, settings::ACCOUNTS, now, &key);
+    // Gas costs what the developer says, however full the blocks are.
+    genesis.fees.l2_gas_price_change_denominator = 0;
     apply(&ChainSettings::defaults(), &mut genesis);
     apply(wishes, &mut genesis);
     genesis
@@ -54,6 +56,9 @@ fn apply_chain(wishes: &ChainSettings, genesis: &mut Genesis) {
     set(&mut genesis.fees.l1_data_gas_price_fri, wishes.data_gas_price_fri);
     set(&mut genesis.fees.l2_gas_price_wei_min, wishes.l2_gas_price_wei);
     set(&mut genesis.fees.l2_gas_price_fri_min, wishes.l2_gas_price_fri);
+    set(&mut genesis.limits.class_bytes_max, wishes.class_bytes_max);
+    set(&mut genesis.limits.bytecode_felts_max, wishes.bytecode_felts_max);
+    set(&mut genesis.limits.sierra_felts_max, wishes.sierra_felts_max);
 }
 
 /// Makes of `rules` what a flag stands for.
@@ -84,7 +89,7 @@ fn committee(seed: u32) -> Vec<Member> {
 }
 
 /// Each flag about the chain, with its value in `genesis`.
-fn flags(genesis: &Genesis) -> [(&'static str, String); 12] {
+fn flags(genesis: &Genesis) -> [(&'static str, String); 15] {
     let Fees {
         l1_gas_price_fri,
         l1_gas_price_wei,
@@ -108,6 +113,9 @@ fn flags(genesis: &Genesis) -> [(&'static str, String); 12] {
         ("--data-gas-price-fri", l1_data_gas_price_fri.to_string()),
         ("--l2-gas-price", l2_gas_price_wei_min.to_string()),
         ("--l2-gas-price-fri", l2_gas_price_fri_min.to_string()),
+        ("--maximum-contract-class-size", genesis.limits.class_bytes_max.to_string()),
+        ("--maximum-contract-bytecode-size", genesis.limits.bytecode_felts_max.to_string()),
+        ("--maximum-sierra-length", genesis.limits.sierra_felts_max.to_string()),
     ]
 }
 

@@ -36,6 +36,23 @@ pub(crate) const CHAIN_ID: &str = "TESTNET";
 pub(crate) const BLOCK_GENERATION: BlockGeneration = BlockGeneration::Transaction;
 /// Every gas price, in fri or wei.
 pub(crate) const GAS_PRICE: NonZeroU128 = NonZeroU128::new(1_000_000_000).expect("not zero");
+/// Bytes of a class, as JSON.
+pub(crate) const CLASS_BYTES_MAX: u32 = 4_089_446;
+/// Felts of a Sierra program, and of what it compiles to.
+pub(crate) const CLASS_FELTS_MAX: u32 = 81_920;
+/// Where the metrics of a developer's chain are served, if they are.
+pub(crate) const METRICS_PORT: u16 = 9090;
+/// What `--restrictive-mode` refuses if it names no methods.
+pub(crate) const RESTRICTED: [&str; 8] = [
+    "devnet_mint",
+    "devnet_load",
+    "devnet_restart",
+    "devnet_createBlock",
+    "devnet_abortBlocks",
+    "devnet_impersonateAccount",
+    "devnet_autoImpersonate",
+    "devnet_getPredeployedAccounts",
+];
 /// How transactions are executed.
 pub(crate) const ENGINE: Engine = Engine::Vm;
 /// Validators of a committee on one machine.
@@ -130,6 +147,20 @@ pub(crate) struct Settings {
     pub(crate) workers: NonZeroUsize,
     /// Told the port, as two big-endian bytes, once JSON-RPC is served.
     pub(crate) unix_socket: Option<PathBuf>,
+    /// Where metrics are served, if they are.
+    pub(crate) metrics: Option<SocketAddr>,
+    /// The Sierra artefact of the class of the accounts, if it is another one than usual.
+    pub(crate) account_class: Option<PathBuf>,
+    /// Whether the classes of Argent are declared in block 0.
+    pub(crate) argent: bool,
+    /// Methods that are refused.
+    pub(crate) restricted: Option<Vec<String>>,
+    /// Whether requests are recorded.
+    pub(crate) dump: Option<kraken_rpc::Dump>,
+    /// What was said about old states.
+    pub(crate) state_archive: kraken_rpc::StateArchive,
+    /// Whether somebody does not need block hashes.
+    pub(crate) lite_mode: bool,
 }
 
 impl Default for Settings {
@@ -142,6 +173,13 @@ impl Default for Settings {
             engine: ENGINE,
             workers: threads(),
             unix_socket: None,
+            metrics: None,
+            account_class: None,
+            argent: false,
+            restricted: None,
+            dump: None,
+            state_archive: kraken_rpc::StateArchive::Full,
+            lite_mode: false,
         }
     }
 }
@@ -173,6 +211,12 @@ pub(crate) struct ChainSettings {
     pub(crate) l2_gas_price_wei: Option<NonZeroU128>,
     /// Fri per unit of L2 gas.
     pub(crate) l2_gas_price_fri: Option<NonZeroU128>,
+    /// Bytes of a class, as JSON.
+    pub(crate) class_bytes_max: Option<u32>,
+    /// Felts of the bytecode of a class.
+    pub(crate) bytecode_felts_max: Option<u32>,
+    /// Felts of a Sierra program.
+    pub(crate) sierra_felts_max: Option<u32>,
 }
 
 impl ChainSettings {
@@ -192,6 +236,9 @@ impl ChainSettings {
             data_gas_price_fri: price,
             l2_gas_price_wei: price,
             l2_gas_price_fri: price,
+            class_bytes_max: Some(CLASS_BYTES_MAX),
+            bytecode_felts_max: Some(CLASS_FELTS_MAX),
+            sierra_felts_max: Some(CLASS_FELTS_MAX),
         }
     }
 }

@@ -4,31 +4,29 @@
 //! same, but for what a full node does not do.
 
 pub(crate) mod address;
+pub(crate) mod block_0;
 pub(crate) mod dev;
 pub(crate) mod full;
 pub(crate) mod validator;
 pub(crate) mod worker;
 
 use std::{
-    env,
     net::SocketAddr,
     num::NonZeroUsize,
-    path::{Path, PathBuf},
+    path::Path,
     sync::{Arc, OnceLock},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use kraken_execution::{
-    Chain, EngineKind,
-    genesis::{self as execution_genesis, GenesisState},
-};
-use kraken_rpc::Server;
+use kraken_execution::{Chain, EngineKind, genesis::Extras};
+use kraken_rpc::{Server, StateArchive};
 use kraken_sequencer::{
     Distance, FullNodeConfig, Mode, NetworkConfig, Sequencer, StartError, SwarmConfig,
 };
 use kraken_storage::Storage;
 use kraken_types::{Genesis, Signer, Timestamp};
 use prometheus_client::{metrics::info::Info, registry::Registry};
+use starknet_api::core::ClassHash;
 use tokio::{net::TcpListener, task};
 
 use self::address::{Remedies, rpc_failure};
@@ -61,6 +59,8 @@ pub(crate) struct Plan {
     /// Where everything is kept; without it, it is in memory.
     folder: Option<Folder>,
     sequencer: Role,
+    /// What a developer wants in block 0.
+    extras: Extras,
     /// What JSON-RPC is served with.
     rpc: Serving,
     /// Where metrics are served, if they are.
@@ -126,8 +126,28 @@ struct Sequencing {
 struct Serving {
     listen: SocketAddr,
     timeout: Duration,
-    /// Whether `devnet_*` methods are served.
-    devnet: bool,
+    /// With which settings `devnet_*` methods are served, if they are.
+    devnet: Option<Devnet>,
+}
+
+/// With which settings `devnet_*` methods are served.
+#[derive(Debug)]
+struct Devnet {
+    /// Methods that are refused.
+    restricted: Option<Vec<String>>,
+    /// Whether requests are recorded.
+    dump: Option<kraken_rpc::Dump>,
+    /// What was said about old states.
+    state_archive: StateArchive,
+    /// Whether somebody does not need block hashes.
+    lite_mode: bool,
+}
+
+impl Default for Devnet {
+    fn default() -> Self {
+        let state_archive = StateArchive::Full;
+        Self { restricted: None, dump: None, state_archive, lite_mode: false }
+    }
 }
 
 impl Node {
@@ -136,7 +156,7 @@ impl Node {
     /// # Errors
     /// If an address is taken, the data folder is not fit, or the genesis makes no sense.
     pub(crate) async fn start(plan: Plan) -> Result<Self, Failure> {
-        let Plan { genesis, folder, sequencer, rpc, metrics, reserved, remedies } = plan;
+        let Plan { genesis, folder, sequencer, extras, rpc, metrics, reserved, remedies } = plan;
         let mut registry = registry();
         let rpc_metrics =
             kraken_rpc::Metrics::register(registry.sub_registry_with_prefix("kraken_rpc"));
@@ -150,12 +170,17 @@ impl Node {
             Failure::because("cannot use the genesis", &error, "change the setting that it names")
         })?;
         let (storage, folder) = open_off_thread(genesis.clone(), folder).await?;
-        let rpc = rpc_config(&rpc, &sequencer, &genesis, rpc_metrics);
         let is_full = matches!(sequencer, Role::Full(_));
         let evidence = folder.as_ref().map(|folder| folder.path().to_owned());
+        let uses = match &sequencer {
+            Role::Validator(sequencing) => sequencing.uses.as_ref(),
+            Role::Full(_) => None,
+        };
+        let is_lost = begin(&chain, &storage, &extras, uses).await?;
+        let account_class_hash = block_0::account_class_hash(&genesis, &storage, &extras)?;
+        let rpc = rpc_config(rpc, &sequencer, &genesis, account_class_hash, rpc_metrics);
         let sequencer = match sequencer {
             Role::Validator(sequencing) => {
-                let is_lost = begin(&chain, &storage, sequencing.uses.as_ref()).await?;
                 let config = kraken_sequencer::Config {
                     disk_was_lost: is_lost || sequencing.is_restored,
                     evidence,
@@ -164,7 +189,6 @@ impl Node {
                 Sequencer::start(config, chain, storage).await
             }
             Role::Full(following) => {
-                begin(&chain, &storage, None).await?;
                 let config = FullNodeConfig {
                     swarm: following.swarm,
                     gateway_concurrency: following.threads.get(),
@@ -293,9 +317,10 @@ async fn serve_metrics(
 
 /// What JSON-RPC is served with.
 fn rpc_config(
-    serving: &Serving,
+    serving: Serving,
     role: &Role,
     genesis: &Genesis,
+    account_class_hash: ClassHash,
     metrics: kraken_rpc::Metrics,
 ) -> kraken_rpc::Config {
     let block_generation = match genesis::block_generation(&genesis.block) {
@@ -309,9 +334,15 @@ fn rpc_config(
     kraken_rpc::Config {
         listen: serving.listen,
         limits: settings::rpc_limits(serving.timeout, role.threads()),
-        devnet: serving
-            .devnet
-            .then_some(kraken_rpc::DevnetSettings { block_generation, start_time_seconds }),
+        devnet: serving.devnet.map(|devnet| kraken_rpc::DevnetSettings {
+            block_generation,
+            start_time_seconds,
+            account_class_hash,
+            restricted: devnet.restricted,
+            dump: devnet.dump,
+            state_archive: devnet.state_archive,
+            lite_mode: devnet.lite_mode,
+        }),
         metrics,
     }
 }
@@ -329,57 +360,28 @@ async fn open_off_thread(
 
 /// Makes block 0 where there is none, and remembers that the key is used. Returns whether there is
 /// none although the key was used before: then the disk was lost.
-async fn begin(chain: &Chain, storage: &Storage, uses: Option<&Uses>) -> Result<bool, Failure> {
+async fn begin(
+    chain: &Chain,
+    storage: &Storage,
+    extras: &Extras,
+    uses: Option<&Uses>,
+) -> Result<bool, Failure> {
     let is_new = storage.tip().is_none();
     let is_lost = is_new && uses.map(Uses::were_before).transpose()?.unwrap_or(false);
     if is_lost {
         tracing::warn!("this key was used before, and its data folder is empty: catching up first");
     }
     if is_new {
-        make_block_0(chain, storage).await?;
+        block_0::make(chain, storage, extras).await?;
     }
     // After block 0, so that a first start that was cut short is not taken for a lost disk.
     uses.map(Uses::begin).transpose()?;
     Ok(is_lost)
 }
 
-/// Makes block 0 durable: classes, accounts, balances.
-pub(crate) async fn make_block_0(chain: &Chain, storage: &Storage) -> Result<(), Failure> {
-    let state = state_of_block_0(chain.genesis().clone()).await?;
-    kraken_sequencer::seal_genesis(chain, storage, state).await.map_err(start_failure)
-}
-
-/// Makes the state of block 0; what is compiled for it stays in the cache of this machine.
-pub(crate) async fn state_of_block_0(genesis: Genesis) -> Result<GenesisState, Failure> {
-    let make = move || {
-        let mut progress = Progress::new("preparing classes");
-        execution_genesis::state(&genesis, cache_folder(), &mut |name, done, total| {
-            progress.at(count(done), count(total), name);
-        })
-    };
-    task::spawn_blocking(make).await.map_err(|error| broken("making block 0", &error))?.map_err(
-        |error| {
-            Failure::because("cannot make block 0", &error, "build this program again, from clean")
-        },
-    )
-}
-
 /// Seconds since the Unix epoch; zero before it.
 pub(crate) fn seconds_since_epoch(time: SystemTime) -> u64 {
     time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
-}
-
-fn count(number: usize) -> u64 {
-    u64::try_from(number).unwrap_or(u64::MAX)
-}
-
-/// Where compiled classes are kept between runs; `None` where there is no such place.
-pub(crate) fn cache_folder() -> Option<PathBuf> {
-    let given = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let parent = given("XDG_CACHE_HOME")
-        .filter(|path| path.is_absolute())
-        .or_else(|| given("HOME").map(|home| home.join(".cache")))?;
-    Some(parent.join("kraken"))
 }
 
 fn sequencer_config(
@@ -417,7 +419,7 @@ fn clock_start(storage: &Storage, asked: Option<u64>) -> Result<Option<Timestamp
     Ok(Some(Timestamp::from_seconds(asked.max(newest))))
 }
 
-fn start_failure(error: StartError) -> Failure {
+pub(crate) fn start_failure(error: StartError) -> Failure {
     if let StartError::Storage(error) = error {
         return storage_failure(&error);
     }
@@ -428,7 +430,7 @@ fn start_failure(error: StartError) -> Failure {
     )
 }
 
-fn broken(what: &str, error: &task::JoinError) -> Failure {
+pub(crate) fn broken(what: &str, error: &task::JoinError) -> Failure {
     Failure::because(
         format!("{what} failed"),
         error,

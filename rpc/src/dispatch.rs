@@ -7,11 +7,12 @@
 use std::{fmt, net::SocketAddr, sync::Arc};
 
 use futures::future::BoxFuture;
-use kraken_sequencer::{Sequencer, View};
+use kraken_execution::genesis::ACCOUNT_CLASS_HASH;
+use kraken_sequencer::{DevError, Sequencer, View};
 use serde::Serialize;
-use starknet_api::rpc_transaction::RpcTransaction;
+use starknet_api::{core::ClassHash, rpc_transaction::RpcTransaction};
 use tokio::{
-    sync::{Mutex, Semaphore},
+    sync::{Mutex, OwnedSemaphorePermit, Semaphore},
     task::spawn_blocking,
 };
 
@@ -20,6 +21,7 @@ use crate::{
     jsonrpc::{Json, Request},
     methods::{self, Method},
     params::Params,
+    recorder::Recorder,
     server::Config,
 };
 
@@ -35,7 +37,9 @@ pub(crate) struct Context {
     /// One mint at a time, because they share an account and its nonce.
     pub(crate) minting: Mutex<()>,
     /// Blocks counted so far and the transactions in them.
-    pub(crate) counted: std::sync::Mutex<(u64, u64)>,
+    pub(crate) counted: Arc<std::sync::Mutex<(u64, u64)>>,
+    /// Keeps what was asked of a developer's chain.
+    pub(crate) recorder: Arc<Recorder>,
     reading: Arc<Semaphore>,
     executing: Arc<Semaphore>,
 }
@@ -99,7 +103,10 @@ impl Context {
             sequencer,
             address,
             minting: Mutex::new(()),
-            counted: std::sync::Mutex::new((0, 0)),
+            counted: Arc::default(),
+            recorder: Arc::new(Recorder::new(
+                config.devnet.as_ref().and_then(|devnet| devnet.dump.clone()),
+            )),
             reading: Arc::new(Semaphore::new(config.limits.read_permits)),
             executing: Arc::new(Semaphore::new(config.limits.cairo_permits)),
             config,
@@ -113,6 +120,7 @@ impl Context {
     pub(crate) async fn carry_out(self: Arc<Self>, request: Request) -> Answer {
         let method = methods::find(&request.method);
         let measured = self.config.metrics.begin(method.map(|method| method.name));
+        let draft = self.recorder.draft(&request);
         let answer = match method {
             Some(method) => {
                 let answer = self.run(method, request.params).await;
@@ -120,11 +128,52 @@ impl Context {
             }
             None => Err(Error::MethodNotFound { method: request.method }),
         };
+        if let (Ok(_), Some(draft)) = (&answer, draft) {
+            let recorder = Arc::clone(&self.recorder);
+            let keep = move || {
+                recorder.keep(draft);
+                Ok(())
+            };
+            self.read(keep).await?;
+        }
         measured.end(&answer);
         answer
     }
 
+    /// The class of the accounts of block 0.
+    pub(crate) fn account_class_hash(&self) -> ClassHash {
+        let devnet = self.config.devnet.as_ref();
+        devnet.map_or(ACCOUNT_CLASS_HASH, |devnet| devnet.account_class_hash)
+    }
+
+    /// Carries out a change of the whole chain, while nobody reads it. Once begun it comes to its
+    /// end, also when the caller has stopped waiting.
+    ///
+    /// # Errors
+    /// What `change` says.
+    pub(crate) async fn exclusively<T: Send + 'static>(
+        &self,
+        change: impl Future<Output = Result<T, DevError>> + Send + 'static,
+    ) -> Result<T, Error> {
+        let (reading, executing) = (Arc::clone(&self.reading), Arc::clone(&self.executing));
+        let limits = self.config.limits;
+        let counted = Arc::clone(&self.counted);
+        let changed = tokio::spawn(async move {
+            let _nobody_reads = all(reading, limits.read_permits).await;
+            let _nobody_executes = all(executing, limits.cairo_permits).await;
+            let changed = change.await;
+            *counted.lock().expect("counting does not panic") = (0, 0);
+            changed
+        });
+        Ok(changed.await.map_err(|_| Internal::Panicked)??)
+    }
+
     async fn run(self: &Arc<Self>, method: &'static Method, params: Option<Json>) -> Answer {
+        let restricted = self.config.devnet.as_ref().and_then(|devnet| devnet.restricted.as_ref());
+        if restricted.is_some_and(|restricted| restricted.iter().any(|name| name == method.name)) {
+            let reason = format!("{} is restricted on this node", method.name);
+            return Err(Error::Forbidden { reason });
+        }
         match method.handler {
             Handler::Read(read) => {
                 self.blocking(&self.reading, method, params, move |call| read(&call)).await
@@ -208,6 +257,12 @@ impl Context {
         })
         .await
     }
+}
+
+/// Every permit there is.
+async fn all(permits: Arc<Semaphore>, count: usize) -> OwnedSemaphorePermit {
+    let count = u32::try_from(count).expect("permits are few");
+    permits.acquire_many_owned(count).await.expect("the semaphore is never closed")
 }
 
 /// Runs work on a blocking thread once there is a permit.

@@ -5,7 +5,7 @@
 //! never to the caller.
 
 use kraken_execution::{CallError, EstimateError, Fault, Rejection, RejectionKind, RevertError};
-use kraken_sequencer::{DevError, SubmitError};
+use kraken_sequencer::{DevError, StartError, SubmitError};
 use serde_json::{Value, json};
 use starknet_types_core::felt::Felt;
 
@@ -134,6 +134,9 @@ pub(crate) enum Internal {
     /// Execution failed.
     #[error("execution failed")]
     Fault(#[from] Fault),
+    /// The chain did not start again.
+    #[error("the chain did not start again")]
+    Start(#[source] StartError),
     /// An answer that is no JSON.
     #[error("cannot write the answer")]
     Answer(#[from] serde_json::Error),
@@ -225,9 +228,16 @@ impl From<DevError> for Error {
     fn from(error: DevError) -> Self {
         match error {
             DevError::Storage(error) => error.into(),
-            DevError::TimeGoesBack { .. } | DevError::Stopped => {
-                Self::Devnet { reason: error.to_string() }
-            }
+            DevError::Start(error) => Internal::Start(error).into(),
+            DevError::NoBlock { .. } => Self::BlockNotFound,
+            DevError::ContractNotFound { .. } => Self::ContractNotFound,
+            DevError::ClassNotFound { .. } => Self::ClassHashNotFound,
+            DevError::TimeGoesBack { .. }
+            | DevError::FeeMarket
+            | DevError::Genesis
+            | DevError::AcceptedOnL1 { .. }
+            | DevError::Diff { .. }
+            | DevError::Stopped => Self::Devnet { reason: error.to_string() },
         }
     }
 }
@@ -271,6 +281,14 @@ impl Error {
             Self::Unexpected { .. } => 63,
             Self::ReplacementUnderpriced => 64,
             Self::InvalidProof => 69,
+        }
+    }
+
+    /// The message, and what goes with it, in one line.
+    pub(crate) fn said(&self) -> String {
+        match self.data() {
+            Some(data) => format!("{self}: {data}"),
+            None => self.to_string(),
         }
     }
 

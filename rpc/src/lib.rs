@@ -17,8 +17,12 @@ mod methods;
 mod metrics;
 mod monitoring;
 mod params;
+mod recorder;
 mod server;
 
 pub use metrics::Metrics;
 pub use monitoring::serve_metrics;
-pub use server::{BlockGeneration, Config, DevnetSettings, Error, Limits, Server, serve};
+pub use server::{
+    BlockGeneration, Config, DevnetSettings, Dump, DumpOn, Error, Limits, Server, StateArchive,
+    has_method, serve,
+};

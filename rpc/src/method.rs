@@ -14,6 +14,7 @@ pub(crate) mod get_storage_at;
 pub(crate) mod get_transaction;
 pub(crate) mod get_transaction_receipt;
 pub(crate) mod get_transaction_status;
+pub(crate) mod katana;
 pub(crate) mod mint;
 pub(crate) mod syncing;
 

@@ -205,7 +205,7 @@ pub(crate) const METHODS: &[Method] = &[
         params: &[optional("with_balance")],
         errors: &[],
         handler: Handler::DevnetRead(|call| {
-            method::devnet::get_predeployed_accounts(call).map(json).boxed()
+            method::devnet::accounts::get_predeployed_accounts(call).map(json).boxed()
         }),
     },
     Method {
@@ -213,7 +213,7 @@ pub(crate) const METHODS: &[Method] = &[
         params: &[required("address"), optional("unit"), optional("block_id")],
         errors: &[24],
         handler: Handler::DevnetRead(|call| {
-            method::devnet::get_account_balance(call).map(json).boxed()
+            method::devnet::accounts::get_account_balance(call).map(json).boxed()
         }),
     },
     Method {
@@ -226,34 +226,239 @@ pub(crate) const METHODS: &[Method] = &[
         name: "devnet_getConfig",
         params: &[],
         errors: &[],
-        handler: Handler::DevnetRead(|call| method::devnet::get_config(call).map(json).boxed()),
+        handler: Handler::DevnetRead(|call| {
+            method::devnet::config::get_config(call).map(json).boxed()
+        }),
     },
     Method {
         name: "devnet_getStatus",
         params: &[],
         errors: &[],
-        handler: Handler::DevnetRead(|call| method::devnet::get_status(call).map(json).boxed()),
+        handler: Handler::DevnetRead(|call| {
+            method::devnet::config::get_status(call).map(json).boxed()
+        }),
     },
     Method {
         name: "devnet_createBlock",
         params: &[],
         errors: &[],
         handler: Handler::DevnetControl(|call| {
-            method::devnet::create_block(call).map(json).boxed()
+            method::devnet::blocks::create_block(call).map(json).boxed()
         }),
     },
     Method {
         name: "devnet_setTime",
         params: &[required("time"), optional("generate_block")],
         errors: &[],
-        handler: Handler::DevnetControl(|call| method::devnet::set_time(call).map(json).boxed()),
+        handler: Handler::DevnetControl(|call| {
+            method::devnet::blocks::set_time(call).map(json).boxed()
+        }),
     },
     Method {
         name: "devnet_increaseTime",
         params: &[required("time")],
         errors: &[],
         handler: Handler::DevnetControl(|call| {
-            method::devnet::increase_time(call).map(json).boxed()
+            method::devnet::blocks::increase_time(call).map(json).boxed()
+        }),
+    },
+    Method {
+        name: "devnet_abortBlocks",
+        params: &[required("starting_block_id")],
+        errors: &[24],
+        handler: Handler::DevnetControl(|call| {
+            method::devnet::blocks::abort_blocks(call).map(json).boxed()
+        }),
+    },
+    Method {
+        name: "devnet_acceptOnL1",
+        params: &[required("starting_block_id")],
+        errors: &[24],
+        handler: Handler::DevnetControl(|call| {
+            method::devnet::blocks::accept_on_l1(call).map(json).boxed()
+        }),
+    },
+    Method {
+        name: "devnet_setGasPrice",
+        params: &[
+            optional("gas_price_wei"),
+            optional("data_gas_price_wei"),
+            optional("l2_gas_price_wei"),
+            optional("gas_price_fri"),
+            optional("data_gas_price_fri"),
+            optional("l2_gas_price_fri"),
+            optional("generate_block"),
+        ],
+        errors: &[],
+        handler: Handler::DevnetControl(|call| method::devnet::gas::set(call).map(json).boxed()),
+    },
+    Method {
+        name: "devnet_impersonateAccount",
+        params: &[required("account_address")],
+        errors: &[],
+        handler: Handler::DevnetControl(|call| {
+            method::devnet::impersonation::start(call).map(json).boxed()
+        }),
+    },
+    Method {
+        name: "devnet_stopImpersonateAccount",
+        params: &[required("account_address")],
+        errors: &[],
+        handler: Handler::DevnetControl(|call| {
+            method::devnet::impersonation::stop(call).map(json).boxed()
+        }),
+    },
+    Method {
+        name: "devnet_autoImpersonate",
+        params: &[],
+        errors: &[],
+        handler: Handler::DevnetControl(|call| {
+            method::devnet::impersonation::start_all(call).map(json).boxed()
+        }),
+    },
+    Method {
+        name: "devnet_stopAutoImpersonate",
+        params: &[],
+        errors: &[],
+        handler: Handler::DevnetControl(|call| {
+            method::devnet::impersonation::stop_all(call).map(json).boxed()
+        }),
+    },
+    Method {
+        name: "devnet_snapshot",
+        params: &[],
+        errors: &[],
+        handler: Handler::DevnetControl(|call| {
+            method::devnet::snapshots::snapshot(call).map(json).boxed()
+        }),
+    },
+    Method {
+        name: "devnet_revert",
+        params: &[required("snapshot_id")],
+        errors: &[],
+        handler: Handler::DevnetControl(|call| {
+            method::devnet::snapshots::revert(call).map(json).boxed()
+        }),
+    },
+    Method {
+        name: "devnet_restart",
+        params: &[optional("restart_l1_to_l2_messaging")],
+        errors: &[],
+        handler: Handler::DevnetControl(|call| {
+            method::devnet::snapshots::restart(call).map(json).boxed()
+        }),
+    },
+    Method {
+        name: "devnet_dump",
+        params: &[optional("path"), optional("inline")],
+        errors: &[],
+        handler: Handler::DevnetControl(|call| method::devnet::dump::dump(call).map(json).boxed()),
+    },
+    Method {
+        name: "devnet_load",
+        params: &[optional("path"), optional("events")],
+        errors: &[],
+        handler: Handler::DevnetControl(|call| method::devnet::dump::load(call).map(json).boxed()),
+    },
+    Method {
+        name: "devnet_applyStateDiff",
+        params: &[required("state_diff"), optional("classes")],
+        errors: &[20, 28, 56],
+        handler: Handler::DevnetControl(|call| {
+            method::devnet::state_diff::apply(call).map(json).boxed()
+        }),
+    },
+    Method {
+        name: "devnet_postmanLoad",
+        params: &[
+            required("network_url"),
+            optional("messaging_contract_address"),
+            optional("address"),
+            optional("deployer_account_private_key"),
+        ],
+        errors: &[],
+        handler: Handler::DevnetControl(|call| {
+            method::devnet::postman::refuse(call).map(json).boxed()
+        }),
+    },
+    Method {
+        name: "devnet_postmanFlush",
+        params: &[optional("dry_run")],
+        errors: &[],
+        handler: Handler::DevnetControl(|call| {
+            method::devnet::postman::refuse(call).map(json).boxed()
+        }),
+    },
+    Method {
+        name: "devnet_postmanSendMessageToL2",
+        params: &[
+            required("l2_contract_address"),
+            required("entry_point_selector"),
+            required("l1_contract_address"),
+            required("payload"),
+            required("paid_fee_on_l1"),
+            required("nonce"),
+            optional("l1_transaction_hash"),
+        ],
+        errors: &[],
+        handler: Handler::DevnetControl(|call| {
+            method::devnet::postman::refuse(call).map(json).boxed()
+        }),
+    },
+    Method {
+        name: "devnet_postmanConsumeMessageFromL2",
+        params: &[required("from_address"), required("to_address"), required("payload")],
+        errors: &[],
+        handler: Handler::DevnetControl(|call| {
+            method::devnet::postman::refuse(call).map(json).boxed()
+        }),
+    },
+    Method {
+        name: "dev_generateBlock",
+        params: &[],
+        errors: &[],
+        handler: Handler::DevnetControl(|call| {
+            method::katana::generate_block(call).map(json).boxed()
+        }),
+    },
+    Method {
+        name: "dev_nextBlockTimestamp",
+        params: &[],
+        errors: &[],
+        handler: Handler::DevnetControl(|call| {
+            method::katana::next_block_timestamp(call).map(json).boxed()
+        }),
+    },
+    Method {
+        name: "dev_setNextBlockTimestamp",
+        params: &[required("timestamp")],
+        errors: &[],
+        handler: Handler::DevnetControl(|call| {
+            method::katana::set_next_block_timestamp(call).map(json).boxed()
+        }),
+    },
+    Method {
+        name: "dev_increaseNextBlockTimestamp",
+        params: &[required("timestamp")],
+        errors: &[],
+        handler: Handler::DevnetControl(|call| {
+            method::katana::increase_next_block_timestamp(call).map(json).boxed()
+        }),
+    },
+    Method {
+        name: "dev_setStorageAt",
+        params: &[CONTRACT, required("key"), required("value")],
+        errors: &[20],
+        handler: Handler::DevnetControl(|call| {
+            method::katana::set_storage_at(call).map(json).boxed()
+        }),
+    },
+    Method {
+        name: "dev_predeployedAccounts",
+        params: &[],
+        errors: &[],
+        handler: Handler::DevnetRead(|call| {
+            method::katana::predeployed_accounts(call).map(json).boxed()
         }),
     },
 ];
@@ -301,9 +506,11 @@ mod tests {
         for method in METHODS {
             let reads = matches!(method.handler, Handler::DevnetRead(_));
             let controls = matches!(method.handler, Handler::DevnetControl(_));
-            let is_devnet = method.name.starts_with("devnet_");
+            let is_devnet = ["devnet_", "dev_"].iter().any(|own| method.name.starts_with(own));
             assert_eq!(reads || controls, is_devnet, "{}", method.name);
-            assert_eq!(reads, method.name.starts_with("devnet_get"), "{}", method.name);
+            let is_read =
+                method.name.starts_with("devnet_get") || method.name == "dev_predeployedAccounts";
+            assert_eq!(reads, is_read, "{}", method.name);
         }
     }
 }

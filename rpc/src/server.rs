@@ -1,13 +1,23 @@
 //! The door of this room: a listener, its limits, and the life of a server.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use axum::Router;
 use kraken_sequencer::Sequencer;
+use serde::Serialize;
+use starknet_api::core::ClassHash;
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
-use crate::{connection::Connections, dispatch::Context, http, metrics::Metrics};
+use crate::{
+    connection::Connections,
+    dispatch::Context,
+    http,
+    method::devnet::dump::carry_out_again,
+    methods,
+    metrics::Metrics,
+    recorder::{self, Recorder},
+};
 
 /// How long open requests may go on once the server shuts down.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
@@ -59,6 +69,52 @@ pub struct DevnetSettings {
     pub block_generation: BlockGeneration,
     /// The time that block 0 was given, in seconds since the Unix epoch; `None` if it was the clock's.
     pub start_time_seconds: Option<u64>,
+    /// The class of the accounts of block 0.
+    pub account_class_hash: ClassHash,
+    /// Methods that are refused; `None` if nobody asked for any.
+    pub restricted: Option<Vec<String>>,
+    /// Whether requests that change the chain are recorded; `None` if they are not.
+    pub dump: Option<Dump>,
+    /// What was said about old states. They are kept in any case.
+    pub state_archive: StateArchive,
+    /// Whether somebody asked for blocks without hashes. They have hashes in any case.
+    pub lite_mode: bool,
+}
+
+/// What becomes of recorded requests.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dump {
+    /// When they are written.
+    pub on: DumpOn,
+    /// Where to, unless a request says so. What is there already is carried out at the start.
+    pub path: Option<PathBuf>,
+}
+
+/// When recorded requests are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DumpOn {
+    /// When the node ends in peace.
+    Exit,
+    /// Each at once.
+    Block,
+    /// When somebody asks.
+    Request,
+}
+
+/// Which old states can be asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StateArchive {
+    /// Nobody needs them.
+    None,
+    /// All.
+    Full,
+}
+
+/// Whether there is a method of this name.
+pub fn has_method(name: &str) -> bool {
+    methods::find(name).is_some()
 }
 
 /// When blocks of a developer's chain end.
@@ -80,6 +136,9 @@ pub enum Error {
     /// The address is taken, not ours, or not allowed.
     #[error("cannot listen on {address}")]
     Listen { address: SocketAddr, source: io::Error },
+    /// A dump cannot be carried out again.
+    #[error("{reason}")]
+    Load { path: PathBuf, reason: String },
 }
 
 /// A running server. Dropping it stops it at once.
@@ -88,19 +147,44 @@ pub struct Server {
     address: SocketAddr,
     stop: CancellationToken,
     task: JoinHandle<io::Result<()>>,
+    /// Told of the end.
+    recorder: Option<Arc<Recorder>>,
 }
 
-/// Starts to listen and answers until [`Server::shut_down`].
+/// Starts to listen and answers until [`Server::shut_down`]. A dump that the settings name is carried
+/// out before the first request.
 ///
 /// # Errors
-/// [`Error::Listen`] if the address cannot be listened on.
+/// [`Error::Listen`] if the address cannot be listened on, [`Error::Load`] if there is a dump, and it
+/// cannot be carried out.
 pub async fn serve(config: Config, sequencer: Sequencer) -> Result<Server, Error> {
     let limits = config.limits;
     let (address, connections) =
         listen(config.listen, limits.connections_max, limits.idle_timeout).await?;
-    let router = http::router(Arc::new(Context::new(sequencer, config, address)));
+    let context = Arc::new(Context::new(sequencer, config, address));
+    load(&context).await?;
+    let recorder = Arc::clone(&context.recorder);
     tracing::info!(%address, "serving JSON-RPC");
-    Ok(Server::start(address, connections, router))
+    let mut server = Server::start(address, connections, http::router(context));
+    server.recorder = Some(recorder);
+    Ok(server)
+}
+
+/// Carries out what an earlier run has dumped.
+async fn load(context: &Arc<Context>) -> Result<(), Error> {
+    let devnet = context.config.devnet.as_ref();
+    let Some(path) = devnet.and_then(|devnet| devnet.dump.as_ref()?.path.clone()) else {
+        return Ok(());
+    };
+    if !path.exists() {
+        return Ok(());
+    }
+    let failed =
+        |error: crate::error::Error| Error::Load { path: path.clone(), reason: error.said() };
+    let requests = recorder::read(&path).map_err(failed)?;
+    tracing::info!(requests = requests.len(), path = %path.display(), "loading a dump");
+    context.recorder.forget().map_err(failed)?;
+    carry_out_again(context, requests).await.map_err(failed)
 }
 
 /// Listens on an address; port 0 becomes a free one.
@@ -125,7 +209,7 @@ impl Server {
         let serving = axum::serve(connections, router)
             .with_graceful_shutdown(stop.clone().cancelled_owned())
             .into_future();
-        Self { address, stop, task: tokio::spawn(serving) }
+        Self { address, stop, task: tokio::spawn(serving), recorder: None }
     }
 
     /// Where requests come in.
@@ -144,6 +228,10 @@ impl Server {
         self.stop.cancel();
         if tokio::time::timeout(SHUTDOWN_TIMEOUT, &mut self.task).await.is_err() {
             tracing::warn!("open requests did not end in time");
+        }
+        if let Some(recorder) = self.recorder.take() {
+            // A task that is never cancelled; a panic in it is logged.
+            let _ = tokio::task::spawn_blocking(move || recorder.end()).await;
         }
     }
 }

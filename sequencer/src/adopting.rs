@@ -51,8 +51,8 @@ impl Adopting {
     }
 
     async fn add(&mut self, executed: Executed) -> Result<(), Ended> {
-        self.parent = Parent::of_info(&executed.info, executed.l2_gas_used);
-        let next = next_info(&self.chain, self.parent, Timestamp::ZERO);
+        self.parent = Parent::of_info(&self.chain, &executed.info, executed.l2_gas_used);
+        let next = next_info(&self.chain, &self.parent, Timestamp::ZERO);
         self.board.executed(executed.unsealed(), next);
         self.handed.lock().in_block(executed.transactions.iter().map(|executed| executed.hash));
         self.metrics.executed_block.set(gauge(self.parent.number.0));

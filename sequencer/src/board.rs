@@ -2,35 +2,34 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use kraken_storage::{Block, Storage};
+use kraken_storage::Storage;
 use starknet_api::block::{BlockInfo, BlockNumber, BlockTimestamp};
 use tokio::sync::broadcast;
 
-use crate::{Event, UnsealedBlock, View, clock::Clock, events::EVENTS_MAX, view::Parts};
+use crate::{
+    Event, UnsealedBlock, View, clock::Clock, events::Events, recovery::ChainsEnd, view::Parts,
+};
 
 /// The newest [`View`], and the events that announce a newer one.
 #[derive(Debug)]
 pub(crate) struct Board {
     storage: Storage,
     parts: RwLock<Arc<Parts>>,
-    events: broadcast::Sender<Event>,
+    events: Events,
 }
 
 impl Board {
-    /// Starts above the durable blocks, of which those above `latest` are not accepted; `next` is
-    /// the block that may open first.
-    pub(crate) fn new(
-        storage: Storage,
-        latest: BlockNumber,
-        unaccepted: &[Arc<Block>],
-        next: BlockInfo,
-    ) -> Self {
-        let executed: Vec<_> =
-            unaccepted.iter().map(|block| Arc::new(UnsealedBlock::of(block))).collect();
-        let durable = unaccepted.last().map_or(latest, |block| block.header.number());
-        let open = Arc::new(UnsealedBlock::empty(next));
-        let parts = Parts { durable, latest, executed, open };
-        let (events, _) = broadcast::channel(EVENTS_MAX);
+    /// Starts at the end of a chain; `next` is the block that may open first.
+    pub(crate) fn new(storage: Storage, end: &ChainsEnd, next: BlockInfo, events: Events) -> Self {
+        let unaccepted = end.unaccepted.iter();
+        let executed = unaccepted.map(|block| Arc::new(UnsealedBlock::of(block))).collect();
+        let parts = Parts {
+            durable: end.tip.header.number(),
+            latest: end.accepted,
+            accepted_on_l1: end.accepted_on_l1,
+            executed,
+            open: Arc::new(UnsealedBlock::empty(next)),
+        };
         Self { storage, parts: RwLock::new(Arc::new(parts)), events }
     }
 
@@ -77,6 +76,11 @@ impl Board {
             parts.executed.retain(|block| number < block.info.block_number);
         };
         self.change(change, Event::Block(number));
+    }
+
+    /// The blocks up to this one are accepted on L1.
+    pub(crate) fn accepted_on_l1(&self, number: BlockNumber) {
+        self.change(|parts| parts.accepted_on_l1 = Some(number), Event::PreConfirmed);
     }
 
     fn change(&self, change: impl FnOnce(&mut Parts), event: Event) {

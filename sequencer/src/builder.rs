@@ -29,7 +29,7 @@ use tokio_util::sync::CancellationToken;
 pub(crate) use self::{
     adopt::Adopt,
     derive::{Parent, next_info},
-    payload::Payloads,
+    payload::{Payloads, encode},
 };
 use self::{
     line::{Line, Step},
@@ -258,7 +258,7 @@ impl Builder {
     }
 
     fn open(&mut self, work: &mut Work, began: Timestamp) -> Result<(), Ended> {
-        let info = next_info(&self.chain, self.parent, began);
+        let info = next_info(&self.chain, &self.parent, began);
         let (state, old_hash) = self.base(info.block_number).map_err(|error| failed(&error))?;
         let engine =
             self.executor.open(state, info.clone(), old_hash).map_err(|fault| failed(&fault))?;
@@ -364,7 +364,8 @@ impl Builder {
     fn drop_open(&mut self, work: &mut Work) {
         work.open = None;
         self.wanted.send_replace(None);
-        self.board.open(UnsealedBlock::empty(next_info(&self.chain, self.parent, Timestamp::ZERO)));
+        let next = next_info(&self.chain, &self.parent, Timestamp::ZERO);
+        self.board.open(UnsealedBlock::empty(next));
     }
 
     /// Ends the open block at a place of the order and hands it to the committer.
@@ -394,9 +395,9 @@ impl Builder {
 
     /// Puts up an executed block and hands it to the committer.
     fn hand_over(&mut self, executed: Executed) -> Result<(), Ended> {
-        self.parent = Parent::of_info(&executed.info, executed.l2_gas_used);
+        self.parent = Parent::of_info(&self.chain, &executed.info, executed.l2_gas_used);
         self.wanted.send_replace(None);
-        let next = next_info(&self.chain, self.parent, Timestamp::ZERO);
+        let next = next_info(&self.chain, &self.parent, Timestamp::ZERO);
         self.metrics.executed_block.set(gauge(self.parent.number.0));
         self.board.executed(executed.unsealed(), next);
         let sent = self.executed.blocking_send(executed);

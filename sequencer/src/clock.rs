@@ -18,19 +18,27 @@ pub(crate) struct Clock {
     shift: Mutex<Shift>,
 }
 
+/// How far the clock is from real time.
 #[derive(Clone, Copy, Debug, Default)]
-struct Shift {
+pub(crate) struct Shift {
     /// Added to the real time.
     millis: i64,
     /// The clock stands at this until a header has it, and goes on from there.
     next: Option<Timestamp>,
 }
 
+impl Shift {
+    /// From now to `start`, or none at all.
+    pub(crate) fn to(start: Option<Timestamp>) -> Self {
+        let millis = start.map_or(0, |start| distance(real_time(), start));
+        Self { millis, next: None }
+    }
+}
+
 impl Clock {
     /// A clock that shows `start` now, or the real time.
     pub(crate) fn new(start: Option<Timestamp>) -> Self {
-        let millis = start.map_or(0, |start| distance(real_time(), start));
-        Self { shift: Mutex::new(Shift { millis, next: None }) }
+        Self { shift: Mutex::new(Shift::to(start)) }
     }
 
     /// What the clock shows.
@@ -45,6 +53,16 @@ impl Clock {
         if let Some(next) = shift.next.take_if(|next| *next <= at) {
             shift.millis = distance(real_time(), next);
         }
+    }
+
+    /// What developers did to the clock so far, for [`Clock::restore`].
+    pub(crate) fn shifted(&self) -> Shift {
+        *self.shift()
+    }
+
+    /// Undoes what developers did since.
+    pub(crate) fn restore(&self, shift: Shift) {
+        *self.shift() = shift;
     }
 
     /// Moves the clock on to this time, if it is behind.

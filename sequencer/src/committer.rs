@@ -170,7 +170,7 @@ pub async fn seal_genesis(
     let genesis = chain.genesis();
     let price = genesis.fees.l2_gas_price_fri_min;
     let executed = Executed {
-        info: chain.block_info(BlockNumber(0), genesis.timestamp_seconds, price),
+        info: chain.block_info(BlockNumber(0), genesis.timestamp_seconds, chain.gas_prices(price)),
         transactions: Vec::new(),
         state_diff: state.state_diff,
         classes: state.classes,

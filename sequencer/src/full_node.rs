@@ -15,16 +15,18 @@ use crate::{
     adopting::Adopting,
     attestation::Attesting,
     board::Board,
-    builder::{Parent, next_info},
+    builder::next_info,
     clock::Clock,
     committer::{Committer, EXECUTED_MAX},
+    dev::Impersonated,
+    events::events,
     gateway::checks::Checks,
     handing::{Handing, SharedHanded},
     lanes::Lane,
+    lives::{Life, Lives, WayIn},
     recent::Recent,
     recovery::{ChainsEnd, read_end},
     running::Running,
-    sequencer::WayIn,
     supervisor::Supervisor,
     swarms,
     sync::{Serving, Side, Syncing},
@@ -76,16 +78,15 @@ impl Sequencer {
         let _ = tokio::time::timeout(CATCH_UP_MAX, near).await;
         let Handing { checks, network, .. } = &parts.handing;
         let running = Running::new(&supervisor, remaining, vec![network.clone()]);
-        Ok(Self {
-            chain: checks.chain.clone(),
+        let (chain, clock) = (checks.chain.clone(), Arc::clone(&checks.clock));
+        let life = Life {
             board: Arc::clone(&checks.board),
-            clock: Arc::clone(&checks.clock),
             distance: parts.distance.subscribe(),
             way_in: WayIn::Validators(Box::new(parts.handing)),
-            dev: None,
-            settles: false,
             running,
-        })
+            close: None,
+        };
+        Ok(Self { chain, clock, lives: Arc::new(Lives::new(life)), dev: None, settles: false })
     }
 }
 
@@ -108,12 +109,13 @@ impl Parts {
         network: Network,
         end: &ChainsEnd,
     ) -> Self {
-        let next = next_info(&chain, Parent::of(&end.tip.header), Timestamp::ZERO);
-        let board = Board::new(storage.clone(), end.accepted, &end.unaccepted, next);
+        let next = next_info(&chain, &end.parent(&chain), Timestamp::ZERO);
+        let board = Board::new(storage.clone(), end, next, events());
         let checks = Checks {
             chain,
             board: Arc::new(board),
             clock: Arc::new(Clock::new(None)),
+            impersonated: Impersonated::default(),
             permits: Arc::new(Semaphore::new(config.gateway_concurrency)),
         };
         let metrics = config.metrics.clone();
@@ -142,7 +144,7 @@ impl Parts {
         let (adopt_in, adopted) = mpsc::channel(1);
         let (proofs_in, proofs) = mpsc::channel(PROOFS_MAX);
         let unproven = end.unaccepted.iter().map(|block| block.header.number().0).collect();
-        let parent = Parent::of(&end.tip.header);
+        let parent = end.parent(chain);
         let committer = Committer {
             storage: self.storage.clone(),
             board: Arc::clone(board),

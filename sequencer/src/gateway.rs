@@ -46,9 +46,10 @@ impl Gateway {
         let nonce = nonce_of(&state, &transaction)?;
         // What costs nothing comes first; validation runs Cairo.
         self.pool.lock().admits(&transaction, nonce)?;
-        let is_deploying = self.deploys_itself_first(&state, &transaction)?;
+        let skips_validation =
+            transaction.is_exempt() || self.deploys_itself_first(&state, &transaction)?;
         let info = &view.pre_confirmed().info;
-        validate(state, info, &self.checks.chain, &transaction, is_deploying)??;
+        validate(state, info, &self.checks.chain, &transaction, skips_validation)??;
 
         let admitted = Admitted::of(&transaction);
         let can_run = {
@@ -61,6 +62,17 @@ impl Gateway {
         };
         self.arrived.notify_one();
         Ok((admitted, can_run))
+    }
+
+    /// Takes in what was taken in before and could not be executed yet.
+    ///
+    /// # Errors
+    /// [`SubmitError`] if it does not fit any more.
+    pub(crate) fn take_back(&self, transaction: Prepared) -> Result<(), SubmitError> {
+        let state = pre_confirmed_state(&self.checks.view())?;
+        let nonce = nonce_of(&state, &transaction)?;
+        self.pool.lock().insert(transaction, nonce, self.checks.clock.now())?;
+        Ok(())
     }
 
     /// The account is not there yet, but its deploy_account is on the way: there is nobody to ask

@@ -30,6 +30,7 @@ mod handing;
 mod journal;
 mod lanes;
 mod link;
+mod lives;
 mod machines;
 mod metrics;
 mod network;
@@ -50,7 +51,7 @@ mod worker_process;
 mod workers;
 
 pub use committer::seal_genesis;
-pub use dev::{DevControl, DevError};
+pub use dev::{DevControl, DevError, Diff};
 pub use error::{StartError, SubmitError};
 pub use events::Event;
 pub use evidence::{Evidence, EvidenceError};

@@ -172,6 +172,20 @@ impl Pool {
         }
     }
 
+    /// Whether no transaction here can be executed, nor is about to be.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        self.accounts.values().all(Account::is_at_rest)
+    }
+
+    /// Takes out everything that waits for nonces before it.
+    pub(crate) fn take_waiting(&mut self) -> Vec<Prepared> {
+        let taken: Vec<_> = self.accounts.values_mut().flat_map(Account::take_waiting).collect();
+        for transaction in &taken {
+            self.known.remove(&transaction.hash());
+        }
+        taken
+    }
+
     /// The next transactions, at most `count_max`; they are under way from now on.
     pub(crate) fn take_ready(&mut self, count_max: usize) -> Vec<Prepared> {
         let mut taken = Vec::new();

@@ -3,28 +3,85 @@
 use std::sync::Arc;
 
 use kraken_consensus as consensus;
+use kraken_execution::Chain;
 use kraken_mempool::worker::Held;
 use kraken_ordering::{Checkpoint, Entry};
 use kraken_storage::{
     Block, Storage,
     log::{Location, RECORD_BYTES_MAX},
 };
-use kraken_types::{Batch, BatchHead, BatchRef, Commit, CommitIndex, Cursor, codec};
-use starknet_api::block::BlockNumber;
+use kraken_types::{Batch, BatchHead, BatchRef, Commit, CommitIndex, Cursor, Digest, codec};
+use starknet_api::block::{BlockNumber, GasPrices};
 
-use crate::{StartError, journal::Journal, ordering::Ordered};
+use crate::{StartError, builder::Parent, journal::Journal, ordering::Ordered};
 
-/// The newest blocks of a chain.
+/// The newest blocks of a chain, and what follows them.
 #[derive(Debug)]
 pub(crate) struct ChainsEnd {
     /// The newest accepted block.
     pub(crate) accepted: BlockNumber,
     /// The place behind it.
     pub(crate) accepted_up_to: Cursor,
-    /// The durable ones above it.
+    /// The newest block that is accepted on L1.
+    pub(crate) accepted_on_l1: Option<BlockNumber>,
+    /// The durable ones above the accepted one.
     pub(crate) unaccepted: Vec<Arc<Block>>,
     /// The newest of all.
     pub(crate) tip: Arc<Block>,
+    /// The place behind it.
+    pub(crate) executed_up_to: Cursor,
+    /// Over the state of the order before the commit of that place.
+    pub(crate) checkpoint: Digest,
+    /// What somebody set gas to cost in the next block.
+    gas_prices: Option<GasPrices>,
+}
+
+impl ChainsEnd {
+    /// What the next block takes from the tip.
+    pub(crate) fn parent(&self, chain: &Chain) -> Parent {
+        let parent = Parent::of(chain, &self.tip.header);
+        match &self.gas_prices {
+            Some(next_gas_prices) => Parent { next_gas_prices: next_gas_prices.clone(), ..parent },
+            None => parent,
+        }
+    }
+
+    fn read(storage: &Storage) -> Result<Self, StartError> {
+        let reset = storage.newest_reset()?;
+        let number = storage.tip().ok_or(StartError::NoGenesisBlock)?;
+        let mut end = storage.block(number)?.ok_or(StartError::NoGenesisBlock)?;
+        let tip = Arc::clone(&end);
+        let mut unaccepted = Vec::new();
+        // Block 0 needs no quorum: the genesis is what everyone agreed on. Neither does one that a
+        // reset went back to, whose place is one of another order.
+        let base = reset.as_ref().map_or(BlockNumber(0), |reset| reset.after);
+        while base < end.header.number() {
+            if storage.acceptance(end.header.number())?.is_some() {
+                break;
+            }
+            unaccepted.push(Arc::clone(&end));
+            let before = end.header.number().prev().ok_or(StartError::NoGenesisBlock)?;
+            end = storage.block(before)?.ok_or(StartError::NoGenesisBlock)?;
+        }
+        unaccepted.reverse();
+        let accepted = end.header.number();
+        let is_at_reset = |number| reset.as_ref().is_some_and(|reset| reset.after == number);
+        let place_behind = |block: &Block| match is_at_reset(block.header.number()) {
+            true => (Cursor::default(), Digest::default()),
+            false => (block.executed_up_to, block.checkpoint),
+        };
+        let (executed_up_to, checkpoint) = place_behind(&tip);
+        Ok(Self {
+            accepted,
+            accepted_up_to: place_behind(&end).0,
+            accepted_on_l1: storage.accepted_on_l1()?,
+            unaccepted,
+            tip,
+            executed_up_to,
+            checkpoint,
+            gas_prices: reset.filter(|reset| reset.after == number).map(|reset| reset.gas_prices),
+        })
+    }
 }
 
 /// Reads the newest blocks of a chain that has at least block 0.
@@ -33,23 +90,7 @@ pub(crate) struct ChainsEnd {
 /// [`StartError`] if the chain cannot be read.
 pub(crate) async fn read_end(storage: &Storage) -> Result<ChainsEnd, StartError> {
     let storage = storage.clone();
-    let read = tokio::task::spawn_blocking(move || {
-        let number = storage.tip().ok_or(StartError::NoGenesisBlock)?;
-        let mut end = storage.block(number)?.ok_or(StartError::NoGenesisBlock)?;
-        let tip = Arc::clone(&end);
-        let mut unaccepted = Vec::new();
-        // Block 0 needs no quorum: the genesis is what everyone agreed on.
-        while let Some(before) = end.header.number().prev() {
-            if storage.acceptance(end.header.number())?.is_some() {
-                break;
-            }
-            unaccepted.push(end);
-            end = storage.block(before)?.ok_or(StartError::NoGenesisBlock)?;
-        }
-        unaccepted.reverse();
-        let (accepted, accepted_up_to) = (end.header.number(), end.executed_up_to);
-        Ok(ChainsEnd { accepted, accepted_up_to, unaccepted, tip })
-    });
+    let read = tokio::task::spawn_blocking(move || ChainsEnd::read(&storage));
     read.await.expect("reading the chain states its invariants and is never cancelled")
 }
 

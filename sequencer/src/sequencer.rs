@@ -15,15 +15,16 @@ use starknet_api::{
 use tokio::sync::{Notify, Semaphore, broadcast, mpsc, oneshot, watch};
 
 use crate::{
-    DevControl, Distance, Event, Metrics, NetworkConfig, Progress, StartError, SubmitError, View,
+    Distance, Event, Metrics, NetworkConfig, Progress, StartError, SubmitError, View,
     attestation::{Attesting, Validator},
     board::Board,
-    builder::{Adopt, Builder, CaughtUp, Parent, Payloads, next_info, rules::Rules},
+    builder::{Adopt, Builder, CaughtUp, Payloads, next_info, rules::Rules},
     clock::Clock,
     committer::{Committer, EXECUTED_MAX},
+    dev::Dev,
     gateway::{Gateway, checks::Checks},
-    handing::Handing,
     journal::Journal,
+    lives::{Life, Lives, WayIn},
     machines,
     order::Order,
     ordering,
@@ -92,22 +93,10 @@ pub enum Mode {
 #[derive(Clone, Debug)]
 pub struct Sequencer {
     pub(crate) chain: Chain,
-    pub(crate) board: Arc<Board>,
     pub(crate) clock: Arc<Clock>,
-    pub(crate) way_in: WayIn,
-    pub(crate) dev: Option<DevControl>,
+    pub(crate) lives: Arc<Lives>,
+    pub(crate) dev: Option<Arc<Dev>>,
     pub(crate) settles: bool,
-    pub(crate) running: Running,
-    pub(crate) distance: watch::Receiver<Distance>,
-}
-
-/// Where transactions go that callers submit.
-#[derive(Clone, Debug)]
-pub(crate) enum WayIn {
-    /// Into our own pool.
-    Pool(Gateway),
-    /// To a validator.
-    Validators(Box<Handing>),
 }
 
 /// What the sender of an admitted transaction learns.
@@ -128,49 +117,27 @@ impl Sequencer {
     /// # Errors
     /// [`StartError`] if the logs cannot be read, or the genesis does not fit.
     pub async fn start(config: Config, chain: Chain, storage: Storage) -> Result<Self, StartError> {
-        let identity = machines::identity(chain.genesis(), config.signer.clone())?;
-        let swarms = start_swarms(&config, &chain, &identity).await?;
-        let networks = swarms.networks.clone();
-        let journal = Journal::new(&storage, identity.id);
-        let chains_end = read_end(&storage).await?;
-        let mut recovered = read_logs(&journal, &chains_end).await?;
-        recovered.disk_was_lost = config.disk_was_lost;
-        let (supervisor, remaining) = Supervisor::new();
-        let parts = Parts::new(&config, identity, &chain, &storage, &journal, &chains_end);
-        let started = parts.start(&supervisor, swarms, chains_end, recovered)?;
-        // Gone without a word means that a task ended; `stopped` says why. Whoever is not there in
-        // time goes on catching up while it serves.
-        let _ = tokio::time::timeout(CATCH_UP_MAX, started.caught_up).await;
-
         let is_dev = config.mode == Mode::Dev;
-        let Checks { board, clock, .. } = &parts.gateway.checks;
-        let (board, clock) = (Arc::clone(board), Arc::clone(clock));
-        let dev = DevControl {
-            storage,
-            board: Arc::clone(&board),
-            clock: Arc::clone(&clock),
-            close: started.close,
-        };
+        let dev = Dev::new(config, storage);
+        let clock = Arc::new(Clock::new(dev.config.clock_start));
+        let life = live(&dev, &chain, &clock).await?;
         Ok(Self {
             settles: is_dev && chain.genesis().block.transactions_max == 1,
             chain,
-            board,
             clock,
-            way_in: WayIn::Pool(parts.gateway),
-            dev: is_dev.then_some(dev),
-            running: Running::new(&supervisor, remaining, networks),
-            distance: parts.distance.subscribe(),
+            lives: Arc::new(Lives::new(life)),
+            dev: is_dev.then(|| Arc::new(dev)),
         })
     }
 
     /// The chain as it is now.
     pub fn view(&self) -> View {
-        self.board.view(&self.clock)
+        self.lives.current().board.view(&self.clock)
     }
 
     /// How far this node is behind the others.
     pub fn distance(&self) -> Distance {
-        *self.distance.borrow()
+        *self.lives.current().distance.borrow()
     }
 
     /// The settings of the chain.
@@ -183,10 +150,12 @@ impl Sequencer {
     /// # Errors
     /// [`SubmitError`] says whose fault it is.
     pub async fn submit(&self, transaction: RpcTransaction) -> Result<Admitted, SubmitError> {
-        if self.running.is_ending() {
+        let _lasting = self.lives.lasting().await;
+        let life = self.lives.current();
+        if life.running.is_ending() {
             return Err(SubmitError::Stopped);
         }
-        let gateway = match &self.way_in {
+        let gateway = match &life.way_in {
             WayIn::Pool(gateway) => gateway,
             WayIn::Validators(handing) => return handing.submit(transaction).await,
         };
@@ -220,7 +189,7 @@ impl Sequencer {
 
     /// How far a transaction has come that is in no block; `None` if it is not known.
     pub fn progress(&self, hash: TransactionHash) -> Option<Progress> {
-        match &self.way_in {
+        match &self.lives.current().way_in {
             WayIn::Pool(gateway) => gateway.pool.lock().progress(hash),
             WayIn::Validators(handing) => handing.progress(hash),
         }
@@ -228,7 +197,7 @@ impl Sequencer {
 
     /// How many transactions wait or are under way.
     pub fn pending(&self) -> usize {
-        match &self.way_in {
+        match &self.lives.current().way_in {
             WayIn::Pool(gateway) => gateway.pool.lock().pending(),
             WayIn::Validators(handing) => handing.handed.lock().len(),
         }
@@ -236,19 +205,45 @@ impl Sequencer {
 
     /// What happens from now on.
     pub fn subscribe(&self) -> broadcast::Receiver<Event> {
-        self.board.subscribe()
+        self.lives.current().board.subscribe()
     }
 
     /// Resolves with the reason once any task has ended.
     pub async fn stopped(&self) -> String {
-        self.running.stopped().await
+        self.lives.stopped().await
     }
 
     /// Ends all tasks: no new transactions, executed blocks become durable. Returns once every task
     /// is gone.
     pub async fn shut_down(&self) {
-        self.running.shut_down().await;
+        self.lives.shut_down().await;
     }
+}
+
+/// Starts all tasks behind what is stored, and returns once what an earlier run ordered is executed
+/// again.
+pub(crate) async fn live(dev: &Dev, chain: &Chain, clock: &Arc<Clock>) -> Result<Life, StartError> {
+    let Dev { config, storage, .. } = dev;
+    let identity = machines::identity(chain.genesis(), config.signer.clone())?;
+    let swarms = start_swarms(config, chain, &identity).await?;
+    let networks = swarms.networks.clone();
+    let journal = Journal::new(storage, identity.id);
+    let chains_end = read_end(storage).await?;
+    let mut recovered = read_logs(&journal, &chains_end).await?;
+    recovered.disk_was_lost = config.disk_was_lost;
+    let (supervisor, remaining) = Supervisor::new();
+    let parts = Parts::new(dev, identity, chain, clock, &journal, &chains_end);
+    let started = parts.start(&supervisor, swarms, chains_end, recovered)?;
+    // Gone without a word means that a task ended; `stopped` says why. Whoever is not there in
+    // time goes on catching up while it serves.
+    let _ = tokio::time::timeout(CATCH_UP_MAX, started.caught_up).await;
+    Ok(Life {
+        board: Arc::clone(&parts.gateway.checks.board),
+        distance: parts.distance.subscribe(),
+        way_in: WayIn::Pool(parts.gateway),
+        running: Running::new(&supervisor, remaining, networks),
+        close: Some(started.close),
+    })
 }
 
 async fn start_swarms(
@@ -267,7 +262,7 @@ async fn start_swarms(
 
 async fn read_logs(journal: &Journal, end: &ChainsEnd) -> Result<Recovered, StartError> {
     let journal = journal.clone();
-    let (from, accepted) = (end.tip.executed_up_to, end.accepted_up_to.commit);
+    let (from, accepted) = (end.executed_up_to, end.accepted_up_to.commit);
     let read = tokio::task::spawn_blocking(move || recover(&journal, from, accepted));
     read.await.expect("reading the logs states its invariants and is never cancelled")
 }
@@ -275,6 +270,7 @@ async fn read_logs(journal: &Journal, end: &ChainsEnd) -> Result<Recovered, Star
 /// What the tasks share.
 struct Parts {
     engine: EngineKind,
+    mode: Mode,
     identity: Identity,
     chain: Chain,
     storage: Storage,
@@ -289,37 +285,39 @@ struct Parts {
 
 impl Parts {
     fn new(
-        config: &Config,
+        dev: &Dev,
         identity: Identity,
         chain: &Chain,
-        storage: &Storage,
+        clock: &Arc<Clock>,
         journal: &Journal,
         end: &ChainsEnd,
     ) -> Self {
+        let Dev { config, storage, .. } = dev;
         let tip = &end.tip;
         // Header times never go back, so a clock behind the chain would stand still.
         let tip_time = Timestamp::from_seconds(tip.header.info.block_timestamp.0);
-        let clock = Clock::new(config.clock_start);
         if identity.is_alone() {
             clock.catch_up(tip_time);
         }
-        let next = next_info(chain, Parent::of(&tip.header), Timestamp::ZERO);
+        let next = next_info(chain, &end.parent(chain), Timestamp::ZERO);
         let pool = SharedPool::new(pool::Config {
             transactions_max: config.pool_transactions_max,
             time_to_live: config.pool_time_to_live,
             nonce_ahead_max: chain.genesis().limits.nonce_ahead_max,
         });
-        let board = Board::new(storage.clone(), end.accepted, &end.unaccepted, next);
+        let board = Board::new(storage.clone(), end, next, dev.events.clone());
         let checks = Checks {
             chain: chain.clone(),
             board: Arc::new(board),
-            clock: Arc::new(clock),
+            clock: Arc::clone(clock),
+            impersonated: dev.impersonated.clone(),
             permits: Arc::new(Semaphore::new(config.gateway_concurrency)),
         };
         let gateway = Gateway { checks, pool, arrived: Arc::new(Notify::new()) };
         config.metrics.start(tip.header.number().0, end.accepted.0);
         Self {
             engine: config.engine,
+            mode: config.mode,
             identity,
             chain: chain.clone(),
             storage: storage.clone(),
@@ -346,7 +344,8 @@ impl Parts {
         let (adopt_in, adopted) = mpsc::channel(1);
         let (close_in, close) = mpsc::channel(QUEUE_MAX);
         let (wanted_in, wanted) = watch::channel(None);
-        let tip = Arc::clone(&end.tip);
+        let (parent, from, checkpoint) =
+            (end.parent(&self.chain), end.executed_up_to, end.checkpoint);
         let executed_in = self.start_committer(supervisor, swarms.attestation, end);
         let (told, caught_up) = oneshot::channel();
         let behind = recovered.ordered.last().map(|ordered| ordered.commit.index);
@@ -359,14 +358,18 @@ impl Parts {
             clock: Arc::clone(&self.gateway.checks.clock),
             pool: self.gateway.pool.clone(),
             arrived: Arc::clone(&self.gateway.arrived),
-            payloads: Payloads { chain: self.chain.clone(), journal: self.journal.clone() },
+            payloads: Payloads {
+                chain: self.chain.clone(),
+                journal: self.journal.clone(),
+                mode: self.mode,
+            },
             ordered,
             adopted,
             executed: executed_in,
             wanted: wanted_in,
-            parent: Parent::of(&tip.header),
-            from: tip.executed_up_to,
-            checkpoint: tip.checkpoint,
+            parent,
+            from,
+            checkpoint,
             caught_up: Some(CaughtUp { behind, told }),
             metrics: self.metrics.clone(),
             shutdown: supervisor.shutdown(),

@@ -1,6 +1,7 @@
 //! The whole path in one process: real execution, real hashes, storage in memory or in a folder.
 
 mod committee;
+mod dev;
 mod divergence;
 mod follower;
 mod orderer;

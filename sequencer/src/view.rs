@@ -25,6 +25,8 @@ pub(crate) struct Parts {
     pub(crate) durable: BlockNumber,
     /// The newest accepted block, at most the newest durable one.
     pub(crate) latest: BlockNumber,
+    /// The newest block that is accepted on L1.
+    pub(crate) accepted_on_l1: Option<BlockNumber>,
     /// Executed blocks above the accepted ones, oldest first.
     pub(crate) executed: Vec<Arc<UnsealedBlock>>,
     /// The open block above all of them.
@@ -94,6 +96,11 @@ impl View {
     /// The newest closed block.
     pub fn latest(&self) -> BlockNumber {
         self.parts.latest
+    }
+
+    /// The newest block that is accepted on L1, if any is.
+    pub fn accepted_on_l1(&self) -> Option<BlockNumber> {
+        self.parts.accepted_on_l1
     }
 
     /// The open block; it always exists, and may be empty.

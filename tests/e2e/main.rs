@@ -3,6 +3,7 @@
 mod block_generation;
 mod chaos;
 mod crash;
+mod devnet;
 mod errors;
 mod full_node;
 mod intruders;

@@ -37,6 +37,8 @@ const LISTENING: &str = "Listening on ";
 #[derive(Debug)]
 pub struct Node {
     arguments: Vec<String>,
+    /// Whether the chain is in the folder.
+    is_kept: bool,
     folder: TempDir,
     process: Option<Child>,
     client: Client,
@@ -59,8 +61,21 @@ impl Node {
     /// # Panics
     /// As [`Node::start`].
     pub fn start_checked(arguments: &[&str], documents: Option<Arc<Documents>>) -> Self {
+        Self::begin(arguments, documents, true)
+    }
+
+    /// Starts a node whose chain ends with the process.
+    ///
+    /// # Panics
+    /// As [`Node::start`].
+    pub fn start_in_memory(arguments: &[&str]) -> Self {
+        Self::begin(arguments, None, false)
+    }
+
+    fn begin(arguments: &[&str], documents: Option<Arc<Documents>>, is_kept: bool) -> Self {
         let mut node = Self {
             arguments: arguments.iter().map(|&argument| argument.to_owned()).collect(),
+            is_kept,
             folder: tempfile::tempdir().expect("a temporary folder"),
             process: None,
             client: Client::new("http://127.0.0.1:0"),
@@ -114,9 +129,12 @@ impl Node {
         assert!(self.process.is_none(), "the node runs already");
         self.starts += 1;
         let file = |path: PathBuf| File::create(path).expect("the folder is ours");
-        let process = Command::new(binary())
-            .args(["dev", "--seed", "0", "--port", "0", "--log", "debug", "--data-dir"])
-            .arg(self.folder.path().join("chain"))
+        let mut command = Command::new(binary());
+        command.args(["dev", "--seed", "0", "--port", "0", "--log", "debug"]);
+        if self.is_kept {
+            command.arg("--data-dir").arg(self.folder.path().join("chain"));
+        }
+        let process = command
             .args(&self.arguments)
             .env_clear()
             .env("XDG_CACHE_HOME", build_folder().join("tmp"))

@@ -104,7 +104,7 @@ pub struct Fees {
     /// L2 gas of a block at which its price stays as it is.
     pub l2_gas_target: u64,
     /// How slowly the price moves: by this part of itself for each target's worth of L2 gas above
-    /// or below the target.
+    /// or below the target. Zero: all prices stay as they are.
     pub l2_gas_price_change_denominator: u64,
 }
 

@@ -329,7 +329,11 @@ fn stored(world: &World) -> State {
     let tries = storage.update_tries(&made.state_diff).expect("memory");
     let block = kraken_storage::Block {
         header: kraken_storage::Header {
-            info: world.chain.block_info(BlockNumber(0), genesis.timestamp_seconds, PRICE),
+            info: world.chain.block_info(
+                BlockNumber(0),
+                genesis.timestamp_seconds,
+                world.chain.gas_prices(PRICE),
+            ),
             hash: block_hash(0),
             parent_hash: BlockHash::default(),
             state_root: tries.state_root(),

@@ -31,6 +31,7 @@ fn ask(
         .map(|transaction| QueryTransaction {
             transaction: transaction.clone(),
             query_version: skip_validate,
+            is_exempt: false,
         })
         .collect();
     estimate(world.state.clone(), &world.info(), &world.chain, &queries, skip_validate)

@@ -5,8 +5,8 @@ use starknet_api::core::{ClassHash, CompiledClassHash};
 use starknet_types_core::felt::Felt;
 
 use super::{
-    ACCOUNT_CLASS_HASH, ETH_CLASS_HASH, GenesisStateError, STRK_CLASS_HASH, UDC_CLASS_HASH,
-    UDC_LEGACY_CLASS_HASH,
+    ACCOUNT_CLASS_HASH, ARGENT_CLASS_HASH, ARGENT_MULTISIG_CLASS_HASH, ETH_CLASS_HASH,
+    GenesisStateError, STRK_CLASS_HASH, UDC_CLASS_HASH, UDC_LEGACY_CLASS_HASH,
     cache::{self, Cache},
 };
 use crate::class;
@@ -37,7 +37,7 @@ enum Kind {
     Deprecated,
 }
 
-/// Every class that comes with the binary, in the order in which they are made.
+/// The classes of every block 0, in the order in which they are made.
 ///
 /// Hashes and digests of compiled classes belong to one version of the compiler; a test computes
 /// them and says what they should be.
@@ -83,6 +83,28 @@ pub(super) const CLASSES: [Embedded; 5] = [
         hash: UDC_LEGACY_CLASS_HASH,
         artefact: include_bytes!(concat!(env!("OUT_DIR"), "/udc_legacy.json.zst")),
         kind: Kind::Deprecated,
+    },
+];
+
+/// Classes of the wallet Argent X, which a developer may have declared in block 0.
+pub(super) const ARGENT: [Embedded; 2] = [
+    Embedded {
+        name: "Argent account",
+        hash: ARGENT_CLASS_HASH,
+        artefact: include_bytes!(concat!(env!("OUT_DIR"), "/argent.json.zst")),
+        kind: Kind::Sierra {
+            compiled: compiled("0x294a323246c017d00a98f11942e1e38d562c97bc79426742110a14ce497e9b5"),
+            digest: "3e4281c09cc43b2ed2c65d60bb877dc0e92e13b835f9bcc7fcb3ae06125a1c68",
+        },
+    },
+    Embedded {
+        name: "Argent multisig",
+        hash: ARGENT_MULTISIG_CLASS_HASH,
+        artefact: include_bytes!(concat!(env!("OUT_DIR"), "/argent_multisig.json.zst")),
+        kind: Kind::Sierra {
+            compiled: compiled("0x10972dc21f31635a6e90d524295e4e356a565e21dd1dbe986c476dbe9d0f8c9"),
+            digest: "1260e1f1817064b41c1b539f90dc3c944309252534d84f1e7d8687ee777e6df6",
+        },
     },
 ];
 
@@ -145,7 +167,7 @@ mod tests {
     #[test]
     fn classes_compile_to_what_the_table_says() {
         let (mut got, mut said) = (Vec::new(), Vec::new());
-        for class in &CLASSES {
+        for class in CLASSES.iter().chain(&ARGENT) {
             let Kind::Sierra { compiled, digest } = class.kind else { continue };
             let sierra = class::read_artefact(&class.json()).expect("an artefact");
             assert_eq!(class::class_hash(&sierra), class.hash, "{}", class.name);

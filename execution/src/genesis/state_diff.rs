@@ -34,6 +34,7 @@ const TOKENS: [(ContractAddress, &str, &str); 2] =
 /// Everything that block 0 writes, every part sorted.
 pub(super) fn state_diff(
     settings: &Accounts,
+    account_class: ClassHash,
     classes: &[(ClassHash, Arc<Class>)],
 ) -> ThinStateDiff {
     let predeployed = accounts(settings.seed, settings.count);
@@ -46,8 +47,9 @@ pub(super) fn state_diff(
         (UDC_LEGACY_ADDRESS, UDC_LEGACY_CLASS_HASH),
     ]);
     let mut cells = Cells::default();
-    for account in predeployed.iter().chain([&chargeable]) {
-        contracts.insert(account.address, ACCOUNT_CLASS_HASH);
+    let ours = predeployed.iter().map(|account| (account, account_class));
+    for (account, class_hash) in ours.chain([(&chargeable, ACCOUNT_CLASS_HASH)]) {
+        contracts.insert(account.address, class_hash);
         // What the constructor writes.
         cells.set(account.address, variable("Account_public_key"), account.public_key);
         let supports = get_storage_var_address("SRC5_supported_interfaces", &[ISRC6_ID]);

@@ -40,7 +40,8 @@ fn built() -> &'static (tempfile::TempDir, GenesisState) {
 }
 
 fn load(folder: &Path) -> GenesisState {
-    state(&genesis(), Some(folder.to_owned()), &mut |_, _, _| ()).expect("block 0")
+    state(&genesis(), &Extras::default(), Some(folder.to_owned()), &mut |_, _, _| ())
+        .expect("block 0")
 }
 
 /// Reads block 0 the way execution reads any state.
@@ -85,7 +86,7 @@ impl StateReader for Reader<'_> {
 fn call(contract: ContractAddress, function: &str, calldata: Vec<Felt>) -> Vec<Felt> {
     let (_, state) = built();
     let chain = Chain::new(&genesis()).expect("a valid genesis");
-    let context = chain.query_context(&chain.block_info(BlockNumber(1), 1, 1));
+    let context = chain.query_context(&chain.block_info(BlockNumber(1), 1, chain.gas_prices(1)));
     let calldata = Calldata(Arc::new(calldata));
     let info =
         call_view_entry_point(Reader(state), Arc::new(context), contract, function, calldata)
@@ -149,9 +150,14 @@ fn the_accounts_know_their_keys_and_their_interface() {
 fn block_0_is_the_same_each_time_and_sorted() {
     let (folder, first) = built();
     let mut names = Vec::new();
-    let second = state(&genesis(), Some(folder.path().to_owned()), &mut |name, done, total| {
-        names.push((name.to_owned(), done, total));
-    })
+    let second = state(
+        &genesis(),
+        &Extras::default(),
+        Some(folder.path().to_owned()),
+        &mut |name, done, total| {
+            names.push((name.to_owned(), done, total));
+        },
+    )
     .expect("block 0");
     assert_eq!(first.state_diff, second.state_diff);
     assert_eq!(first.classes, second.classes);
@@ -223,4 +229,21 @@ fn the_deployer_of_cairo_0_has_its_published_hash() {
     let json = json.replace("\"debug_info\":[]", "\"debug_info\":null");
     let class: LegacyContractClass = serde_json::from_str(&json).expect("a class of Cairo 0");
     assert_eq!(class.class_hash().expect("a hash"), UDC_LEGACY_CLASS_HASH.0);
+}
+
+#[test]
+fn a_developer_may_choose_the_class_of_the_accounts_and_have_those_of_argent() {
+    let (folder, usual) = built();
+    let account_class = artefact_for_tests(UDC_CLASS_HASH);
+    let extras = Extras { account_class: Some(account_class), argent: true };
+    let made = state(&genesis(), &extras, Some(folder.path().to_owned()), &mut |_, _, _| ());
+    let made = made.expect("block 0");
+    for account in accounts(0, 3) {
+        let class_hash = made.state_diff.deployed_contracts[&account.address];
+        assert_eq!(class_hash, UDC_CLASS_HASH);
+    }
+    let minting = chargeable_account().address;
+    assert_eq!(made.state_diff.deployed_contracts[&minting], ACCOUNT_CLASS_HASH);
+    assert_eq!(made.classes.len(), usual.classes.len() + 2);
+    assert!(made.classes.is_sorted_by_key(|(class_hash, _)| *class_hash));
 }

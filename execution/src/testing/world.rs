@@ -53,7 +53,11 @@ impl World {
     }
 
     pub(crate) fn info(&self) -> BlockInfo {
-        self.chain.block_info(BlockNumber(self.number), 1_700_000_000 + self.number, PRICE)
+        self.chain.block_info(
+            BlockNumber(self.number),
+            1_700_000_000 + self.number,
+            self.chain.gas_prices(PRICE),
+        )
     }
 
     pub(crate) fn prepare(&self, transaction: RpcTransaction) -> Prepared {

@@ -56,7 +56,8 @@ fn a_query_has_another_hash() {
     let world = World::new();
     let transaction = world.transfer(0, 0, 1, 5);
     let hash = |query_version| {
-        let query = QueryTransaction { transaction: transaction.clone(), query_version };
+        let query =
+            QueryTransaction { transaction: transaction.clone(), query_version, is_exempt: false };
         query.engine(&world.chain, true).expect("a good transaction").tx_hash()
     };
     assert_eq!(hash(false), world.prepare(transaction.clone()).hash());

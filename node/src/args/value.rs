@@ -113,6 +113,81 @@ impl fmt::Display for Engine {
     }
 }
 
+/// The class of the accounts of a developer's chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AccountClass {
+    /// OpenZeppelin 1.0.0.
+    Cairo1,
+}
+
+impl FromStr for AccountClass {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "cairo1" => Ok(Self::Cairo1),
+            "cairo0" => Err("accounts of Cairo 0 are not served; name a class of your own with \
+                             --account-class-custom"
+                .to_owned()),
+            _ => Err("must be \"cairo1\"".to_owned()),
+        }
+    }
+}
+
+impl fmt::Display for AccountClass {
+    /// As the flag takes it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Cairo1 => f.write_str("cairo1"),
+        }
+    }
+}
+
+/// When recorded requests are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct DumpOn(pub(crate) kraken_rpc::DumpOn);
+
+impl FromStr for DumpOn {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "exit" => Ok(Self(kraken_rpc::DumpOn::Exit)),
+            "block" => Ok(Self(kraken_rpc::DumpOn::Block)),
+            "request" => Ok(Self(kraken_rpc::DumpOn::Request)),
+            _ => Err("must be \"exit\", \"block\" or \"request\"".to_owned()),
+        }
+    }
+}
+
+/// Which old states are wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct StateArchive(pub(crate) kraken_rpc::StateArchive);
+
+impl FromStr for StateArchive {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "none" => Ok(Self(kraken_rpc::StateArchive::None)),
+            "full" => Ok(Self(kraken_rpc::StateArchive::Full)),
+            _ => Err("must be \"none\" or \"full\"".to_owned()),
+        }
+    }
+}
+
+/// The name of a method of JSON-RPC.
+///
+/// # Errors
+/// If there is none of this name.
+pub(crate) fn method(text: &str) -> Result<String, String> {
+    if kraken_rpc::has_method(text) {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("there is no method {text:?}"))
+    }
+}
+
 /// What `kraken run` runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Role {

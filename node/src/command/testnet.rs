@@ -5,6 +5,7 @@ mod validators;
 
 use std::path::Path;
 
+use kraken_execution::genesis::Extras;
 use tokio::runtime;
 
 use self::{layout::Layout, validators::Validators};
@@ -54,8 +55,8 @@ async fn serve(args: &TestnetArgs, log: Option<&LogFilter>) -> Result<(), Failur
 
 /// Compiles the classes of block 0 into the cache that all validators read.
 async fn compile(layout: &Layout) -> Result<(), Failure> {
-    if wiring::cache_folder().is_some() {
-        wiring::state_of_block_0(layout.genesis.clone()).await?;
+    if wiring::block_0::cache_folder().is_some() {
+        wiring::block_0::state(layout.genesis.clone(), Extras::default()).await?;
     }
     Ok(())
 }

@@ -57,6 +57,10 @@ pub(crate) fn unreachable_at(
 pub(super) fn rpc_failure(error: kraken_rpc::Error, remedies: Remedies) -> Failure {
     match error {
         kraken_rpc::Error::Listen { address, source } => unreachable_at(address, &source, remedies),
+        kraken_rpc::Error::Load { path, reason } => Failure::new(
+            reason,
+            format!("move {} away, or name another file with --dump-path", path.display()),
+        ),
         error => Failure::because("cannot serve JSON-RPC", &error, "name another port with --port"),
     }
 }

@@ -1,12 +1,14 @@
 //! The plan of `kraken dev`: a chain of its own, new or from its folder.
 
-use std::{net::SocketAddr, time::SystemTime};
+use std::{fs, net::SocketAddr, path::Path, time::SystemTime};
 
+use kraken_execution::{genesis::Extras, read_artefact};
 use kraken_sequencer::Mode;
 use kraken_types::Genesis;
+use starknet_api::state::SierraContractClass;
 
 use super::{
-    Plan, Role, Sequencing, Serving,
+    Devnet, Plan, Role, Sequencing, Serving,
     address::{Remedies, reserve},
     seconds_since_epoch,
 };
@@ -27,6 +29,7 @@ pub(crate) async fn plan(settings: &Settings, wishes: &ChainSettings) -> Result<
     // The port first: nothing is made for a node that cannot be reached.
     let listen = SocketAddr::new(settings.host, settings.port);
     let reserved = reserve(listen, REMEDIES).await?;
+    let account_class = settings.account_class.as_deref().map(read_class).transpose()?;
     let folder = settings.data_dir.as_deref().map(Folder::claim).transpose()?;
     let genesis = choose_genesis(folder.as_ref(), wishes)?;
     Ok(Plan {
@@ -42,8 +45,18 @@ pub(crate) async fn plan(settings: &Settings, wishes: &ChainSettings) -> Result<
         })),
         genesis,
         folder,
-        rpc: Serving { listen, timeout: settings.timeout, devnet: true },
-        metrics: None,
+        extras: Extras { account_class, argent: settings.argent },
+        rpc: Serving {
+            listen,
+            timeout: settings.timeout,
+            devnet: Some(Devnet {
+                restricted: settings.restricted.clone(),
+                dump: settings.dump.clone(),
+                state_archive: settings.state_archive,
+                lite_mode: settings.lite_mode,
+            }),
+        },
+        metrics: settings.metrics,
         reserved,
         remedies: REMEDIES,
     })
@@ -64,4 +77,12 @@ fn choose_genesis(folder: Option<&Folder>, wishes: &ChainSettings) -> Result<Gen
             Ok(genesis)
         }
     }
+}
+
+/// Reads the class of the accounts.
+fn read_class(path: &Path) -> Result<SierraContractClass, Failure> {
+    const REMEDY: &str = "name the Sierra artefact of an account (.contract_class.json)";
+    let cannot = || format!("cannot read the class in {}", path.display());
+    let json = fs::read(path).map_err(|error| Failure::because(cannot(), &error, REMEDY))?;
+    read_artefact(&json).map_err(|error| Failure::because(cannot(), &error, REMEDY))
 }

@@ -2,11 +2,12 @@
 
 use std::net::SocketAddr;
 
+use kraken_execution::genesis::Extras;
 use kraken_sequencer::SwarmConfig;
 use kraken_types::Genesis;
 
 use super::{
-    Following, Plan, Role, Serving,
+    Devnet, Following, Plan, Role, Serving,
     address::reserve,
     validator::{REMEDIES, count},
 };
@@ -31,7 +32,12 @@ pub(crate) async fn plan(settings: &RunSettings, genesis: &Genesis) -> Result<Pl
         genesis: genesis.clone(),
         folder: Some(folder),
         sequencer: Role::Full(Following { threads: settings.threads, swarm }),
-        rpc: Serving { listen, timeout: settings.timeout, devnet: settings.devnet },
+        extras: Extras::default(),
+        rpc: Serving {
+            listen,
+            timeout: settings.timeout,
+            devnet: settings.devnet.then(Devnet::default),
+        },
         metrics: settings.metrics,
         reserved,
         remedies: REMEDIES,

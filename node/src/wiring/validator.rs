@@ -2,11 +2,12 @@
 
 use std::{net::SocketAddr, path::Path};
 
+use kraken_execution::genesis::Extras;
 use kraken_sequencer::{Mode, NetworkConfig, SwarmConfig, WorkerConfig};
 use kraken_types::{Genesis, ValidatorId};
 
 use super::{
-    Plan, Role, Sequencing, Serving,
+    Devnet, Plan, Role, Sequencing, Serving,
     address::{Remedies, reserve},
 };
 use crate::{
@@ -94,7 +95,12 @@ pub(crate) async fn plan(
             is_restored,
             start_time_seconds: None,
         })),
-        rpc: Serving { listen, timeout: settings.timeout, devnet: settings.devnet },
+        extras: Extras::default(),
+        rpc: Serving {
+            listen,
+            timeout: settings.timeout,
+            devnet: settings.devnet.then(Devnet::default),
+        },
         metrics: settings.metrics,
         reserved,
         remedies: REMEDIES,

@@ -70,9 +70,9 @@ struct Price {
 
 impl<T> Block<T> {
     /// The block with these of its transactions.
-    pub(crate) fn new(block: &BlockAt, transactions: Vec<T>) -> Self {
+    pub(crate) fn new(block: &BlockAt, status: Finality, transactions: Vec<T>) -> Self {
         let closed = match block {
-            BlockAt::Closed(block) => Some(Closed::new(&block.header)),
+            BlockAt::Closed(block) => Some(Closed::new(&block.header, status)),
             BlockAt::Unsealed(_) => None,
         };
         Self { closed, common: Common::new(block.info()), transactions }
@@ -80,9 +80,9 @@ impl<T> Block<T> {
 }
 
 impl Closed {
-    fn new(header: &Header) -> Self {
+    fn new(header: &Header, status: Finality) -> Self {
         Self {
-            status: Finality::AcceptedOnL2,
+            status,
             block_hash: header.hash.0,
             parent_hash: header.parent_hash.0,
             new_root: header.state_root.0,

@@ -19,7 +19,8 @@ pub(crate) enum BlockId {
     Latest,
     /// The open block.
     PreConfirmed,
-    /// The newest block that L1 knows. There is no L1, so there is no such block.
+    /// The newest block that is accepted on L1. No L1 is connected, so there is one only where a
+    /// developer said so.
     L1Accepted,
 }
 
@@ -33,7 +34,8 @@ impl BlockId {
         match self {
             Self::Hash(hash) => view.number_of(hash)?.ok_or(Error::BlockNotFound),
             Self::Number(number) if number <= open => Ok(number),
-            Self::Number(_) | Self::L1Accepted => Err(Error::BlockNotFound),
+            Self::Number(_) => Err(Error::BlockNotFound),
+            Self::L1Accepted => view.accepted_on_l1().ok_or(Error::BlockNotFound),
             Self::Latest => Ok(view.latest()),
             Self::PreConfirmed => Ok(open),
         }

@@ -104,7 +104,7 @@ impl FromInput for QueryTransaction {
             )),
         };
         fields.finish()?;
-        Ok(Self { transaction, query_version })
+        Ok(Self { transaction, query_version, is_exempt: false })
     }
 }
 

@@ -4,6 +4,7 @@ use kraken_sequencer::BlockAt;
 use kraken_storage::ExecutedTransaction;
 use serde::Serialize;
 use starknet_api::{
+    block::BlockNumber,
     core::ContractAddress,
     transaction::{
         CalculateContractAddress, DeployAccountTransaction, L1HandlerTransaction, MessageToL1,
@@ -54,6 +55,9 @@ pub(crate) enum Finality {
     /// In a closed block.
     #[serde(rename = "ACCEPTED_ON_L2")]
     AcceptedOnL2,
+    /// In a closed block that L1 knows.
+    #[serde(rename = "ACCEPTED_ON_L1")]
+    AcceptedOnL1,
 }
 
 /// How a transaction ended.
@@ -88,9 +92,12 @@ struct Resources {
 }
 
 impl Finality {
-    /// How far the transactions of a block have come.
-    pub(crate) const fn of(block: &BlockAt) -> Self {
+    /// How far a block and its transactions have come, where L1 knows the blocks up to one.
+    pub(crate) fn of(block: &BlockAt, accepted_on_l1: Option<BlockNumber>) -> Self {
         match block {
+            BlockAt::Closed(block) if Some(block.header.number()) <= accepted_on_l1 => {
+                Self::AcceptedOnL1
+            }
             BlockAt::Closed(_) => Self::AcceptedOnL2,
             BlockAt::Unsealed(_) => Self::PreConfirmed,
         }
@@ -150,13 +157,17 @@ impl<'a> Receipt<'a> {
 
 impl<'a> ReceiptWithBlock<'a> {
     /// The receipt of a transaction of this block.
-    pub(crate) fn new(executed: &'a ExecutedTransaction, block: &BlockAt) -> Self {
+    pub(crate) fn new(
+        executed: &'a ExecutedTransaction,
+        block: &BlockAt,
+        finality: Finality,
+    ) -> Self {
         let block_hash = match block {
             BlockAt::Closed(block) => Some(block.header.hash.0),
             BlockAt::Unsealed(_) => None,
         };
         Self {
-            receipt: Receipt::new(executed, Finality::of(block)),
+            receipt: Receipt::new(executed, finality),
             block_hash,
             block_number: block.info().block_number.0,
         }

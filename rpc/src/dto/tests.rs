@@ -252,9 +252,16 @@ fn a_receipt_says_what_came_of_it_and_where() {
         "block_hash": "0x8000",
         "block_number": 7,
     });
-    assert_eq!(shown(&ReceiptWithBlock::new(&reverted, &closed(7, vec![]))), expected);
+    let with_block = |executed, block, accepted_on_l1: Option<u64>| {
+        let finality = Finality::of(block, accepted_on_l1.map(starknet_api::block::BlockNumber));
+        shown(&ReceiptWithBlock::new(executed, block, finality))
+    };
+    let block = closed(7, vec![]);
+    assert_eq!(with_block(&reverted, &block, Some(6)), expected);
+    let on_l1 = with_block(&reverted, &block, Some(7));
+    assert_eq!(on_l1["finality_status"], "ACCEPTED_ON_L1");
 
-    let pre_confirmed = shown(&ReceiptWithBlock::new(&emitted(1, vec![]), &unsealed(8, vec![])));
+    let pre_confirmed = with_block(&emitted(1, vec![]), &unsealed(8, vec![]), None);
     assert_eq!(pre_confirmed["finality_status"], "PRE_CONFIRMED");
     assert_eq!(pre_confirmed["execution_status"], "SUCCEEDED");
     assert_eq!(pre_confirmed["block_number"], 8);
@@ -267,7 +274,7 @@ fn a_closed_block_has_a_whole_header() {
     let block = closed(7, vec![emitted(0x99, vec![])]);
     let hashes: Vec<Felt> = block.transactions().iter().map(|executed| executed.hash.0).collect();
     assert_eq!(
-        shown(&Block::new(&block, hashes)),
+        shown(&Block::new(&block, Finality::of(&block, None), hashes)),
         json!({
             "status": "ACCEPTED_ON_L2",
             "block_hash": "0x8000",
@@ -301,10 +308,10 @@ fn an_open_block_has_no_hash_no_status_and_no_parent() {
         .iter()
         .map(|executed| TransactionWithReceipt {
             transaction: Transaction::new(&executed.transaction, &[]),
-            receipt: Receipt::new(executed, Finality::of(&block)),
+            receipt: Receipt::new(executed, Finality::of(&block, None)),
         })
         .collect();
-    let shown = shown(&Block::new(&block, transactions));
+    let shown = shown(&Block::new(&block, Finality::of(&block, None), transactions));
     let fields: BTreeSet<&str> =
         shown.as_object().expect("an object").keys().map(String::as_str).collect();
     let expected = BTreeSet::from([
@@ -472,7 +479,7 @@ fn read(json: &Value) -> Result<QueryTransaction, String> {
 #[test]
 fn an_invoke_is_read_back_as_it_is_shown() {
     let read = read(&with(invoke_shown(), &json!({"proof_facts": ["0x7"], "proof": "AQI="})));
-    let QueryTransaction { transaction, query_version } = read.expect("valid");
+    let QueryTransaction { transaction, query_version, .. } = read.expect("valid");
     assert!(!query_version);
     let RpcTransaction::Invoke(RpcInvokeTransaction::V3(read)) = transaction else {
         panic!("not an invoke");

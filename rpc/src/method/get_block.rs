@@ -30,7 +30,7 @@ pub(crate) struct HashAndNumber {
 pub(crate) fn with_tx_hashes(call: &Call<'_>) -> Answer {
     let block = block(call)?;
     let hashes = block.transactions().iter().map(|executed| executed.hash.0).collect();
-    json(Ok(Block::<Felt>::new(&block, hashes)))
+    json(Ok(Block::<Felt>::new(&block, finality(call, &block), hashes)))
 }
 
 /// Answers `starknet_getBlockWithTxs`.
@@ -45,7 +45,7 @@ pub(crate) fn with_txs(call: &Call<'_>) -> Answer {
         .iter()
         .map(|executed| TransactionWithHash::new(executed, &flags))
         .collect();
-    json(Ok(Block::new(&block, transactions)))
+    json(Ok(Block::new(&block, finality(call, &block), transactions)))
 }
 
 /// Answers `starknet_getBlockWithReceipts`.
@@ -55,7 +55,7 @@ pub(crate) fn with_txs(call: &Call<'_>) -> Answer {
 pub(crate) fn with_receipts(call: &Call<'_>) -> Answer {
     let flags = flags(call)?;
     let block = block(call)?;
-    let finality = Finality::of(&block);
+    let finality = finality(call, &block);
     let transactions = block
         .transactions()
         .iter()
@@ -64,7 +64,7 @@ pub(crate) fn with_receipts(call: &Call<'_>) -> Answer {
             receipt: Receipt::new(executed, finality),
         })
         .collect();
-    json(Ok(Block::new(&block, transactions)))
+    json(Ok(Block::new(&block, finality, transactions)))
 }
 
 /// Answers `starknet_getBlockTransactionCount`.
@@ -91,6 +91,10 @@ pub(crate) fn hash_and_number(call: &Call<'_>) -> Result<HashAndNumber, Error> {
 
 fn block(call: &Call<'_>) -> Result<BlockAt, Error> {
     call.params.required::<BlockId>("block_id")?.block(&call.view)
+}
+
+fn finality(call: &Call<'_>, block: &BlockAt) -> Finality {
+    Finality::of(block, call.view.accepted_on_l1())
 }
 
 fn flags(call: &Call<'_>) -> Result<Vec<TransactionFlag>, Error> {

@@ -2,7 +2,7 @@
 
 use crate::{
     dispatch::{Answer, Call, json},
-    dto::receipt::ReceiptWithBlock,
+    dto::receipt::{Finality, ReceiptWithBlock},
     error::Error,
 };
 
@@ -13,5 +13,6 @@ use crate::{
 pub(crate) fn answer(call: &Call<'_>) -> Answer {
     let hash = call.params.required("transaction_hash")?;
     let (block, index) = call.view.find_transaction(hash)?.ok_or(Error::TransactionHashNotFound)?;
-    json(Ok(ReceiptWithBlock::new(&block.transactions()[index], &block)))
+    let finality = Finality::of(&block, call.view.accepted_on_l1());
+    json(Ok(ReceiptWithBlock::new(&block.transactions()[index], &block, finality)))
 }

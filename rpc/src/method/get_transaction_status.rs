@@ -45,7 +45,7 @@ pub(crate) fn answer(call: &Call<'_>) -> Answer {
     if let Some((block, index)) = view.find_transaction(hash)? {
         let execution = Execution::new(&block.transactions()[index].receipt.execution_status);
         return json(Ok(Status {
-            finality_status: Finalities::Executed(Finality::of(&block)),
+            finality_status: Finalities::Executed(Finality::of(&block, view.accepted_on_l1())),
             execution_status: Some(execution.status()),
             failure_reason: execution.reason(),
         }));

@@ -15,7 +15,7 @@ use crate::{
     dto::block_id::BlockId,
     error::Error,
     method::{
-        devnet::{Unit, balance},
+        devnet::{Unit, accounts::balance},
         state_at,
     },
     params::{FromInput, Input, InvalidParams},

@@ -11,7 +11,7 @@ use kraken_execution::{
     genesis::{PredeployedAccount, accounts, dev_genesis},
     testing,
 };
-use kraken_rpc::{BlockGeneration, DevnetSettings, Limits, Metrics, Server, serve};
+use kraken_rpc::{BlockGeneration, DevnetSettings, Limits, Metrics, Server, StateArchive, serve};
 use kraken_sequencer::{Mode, Sequencer, seal_genesis};
 use kraken_storage::Storage;
 use kraken_types::{Genesis, Signer};
@@ -71,6 +71,11 @@ pub(crate) fn config(limits: Limits) -> kraken_rpc::Config {
         limits,
         devnet: Some(DevnetSettings {
             block_generation: BlockGeneration::Transaction,
+            account_class_hash: kraken_execution::genesis::ACCOUNT_CLASS_HASH,
+            restricted: None,
+            dump: None,
+            state_archive: StateArchive::Full,
+            lite_mode: false,
             start_time_seconds: Some(SECONDS),
         }),
         metrics: Metrics::register(&mut Registry::default()),

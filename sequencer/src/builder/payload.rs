@@ -1,16 +1,30 @@
-//! From a commit to the transactions in it.
+//! From a commit to the transactions in it, and what each of them is in a batch.
 
 use kraken_execution::{Chain, Prepared};
-use kraken_storage::codec::decode_transaction;
+use kraken_storage::codec::{decode_transaction, encode_transaction};
 use kraken_types::{Batch, BatchDigest, BatchRef, Commit};
 
-use crate::{StartError, journal::Journal};
+use crate::{Mode, StartError, journal::Journal};
+
+/// Comes before a transaction whose signature does not matter. No form of a transaction begins so.
+const EXEMPT: u8 = 0xfe;
+
+/// A transaction as a batch carries it.
+pub(crate) fn encode(transaction: &Prepared) -> Vec<u8> {
+    let mut bytes = encode_transaction(transaction.rpc());
+    if transaction.is_exempt() {
+        bytes.insert(0, EXEMPT);
+    }
+    bytes
+}
 
 /// Finds the transactions of commits. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct Payloads {
     pub(crate) chain: Chain,
     pub(crate) journal: Journal,
+    /// In a committee every signature matters.
+    pub(crate) mode: Mode,
 }
 
 impl Payloads {
@@ -52,11 +66,16 @@ impl Payloads {
     }
 
     fn prepare(&self, bytes: &[u8]) -> Option<Prepared> {
-        let transaction = decode_transaction(bytes)
+        let exempt = match self.mode {
+            Mode::Dev => bytes.strip_prefix(&[EXEMPT]),
+            Mode::Committee => None,
+        };
+        let transaction = decode_transaction(exempt.unwrap_or(bytes))
             .inspect_err(|error| tracing::warn!(%error, "skipped a malformed transaction"))
             .ok()?;
-        Prepared::new(transaction, &self.chain)
+        let prepared = Prepared::new(transaction, &self.chain)
             .inspect_err(|rejection| tracing::info!(%rejection, "skipped a transaction"))
-            .ok()
+            .ok()?;
+        Some(if exempt.is_some() { prepared.exempt() } else { prepared })
     }
 }

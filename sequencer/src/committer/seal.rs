@@ -25,7 +25,7 @@ use crate::StartError;
 ///
 /// # Errors
 /// If the tries cannot be read or the version has no block hash.
-pub(super) async fn seal(
+pub(crate) async fn seal(
     storage: &Storage,
     parent: Option<&Header>,
     executed: Executed,

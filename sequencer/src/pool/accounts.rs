@@ -53,6 +53,16 @@ impl Account {
         self.waiting.is_empty() && self.under_way.is_empty()
     }
 
+    /// Nothing is ready or under way.
+    pub(super) fn is_at_rest(&self) -> bool {
+        !self.has_ready() && self.under_way.is_empty()
+    }
+
+    pub(super) fn take_waiting(&mut self) -> Vec<Prepared> {
+        let waiting = std::mem::take(&mut self.waiting);
+        waiting.into_values().map(|waiting| waiting.transaction).collect()
+    }
+
     pub(super) fn has_ready(&self) -> bool {
         self.waiting.contains_key(&self.next)
     }

@@ -4,10 +4,10 @@ use std::{collections::VecDeque, fmt, sync::Arc};
 
 use bytes::Bytes;
 use kraken_execution::Prepared;
-use kraken_storage::codec::encode_transaction;
 use kraken_types::BatchRef;
 
 use crate::{
+    builder::encode,
     clock::Clock,
     journal::Journal,
     metrics::{Metrics, gauge},
@@ -53,8 +53,7 @@ pub(crate) struct FromPool {
 impl Source for FromPool {
     fn take(&mut self, count_max: usize) -> Vec<Bytes> {
         let ready = self.pool.lock().take_ready(count_max);
-        let encode = |transaction: &Prepared| Bytes::from(encode_transaction(transaction.rpc()));
-        let bytes = ready.iter().map(encode).collect();
+        let bytes = ready.iter().map(|transaction| Bytes::from(encode(transaction))).collect();
         self.unsealed.extend(ready);
         bytes
     }

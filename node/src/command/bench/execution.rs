@@ -16,7 +16,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use kraken_execution::{Chain, Prepared};
+use kraken_execution::{Chain, Prepared, genesis::Extras};
 use kraken_storage::Storage;
 use kraken_types::Genesis;
 use tokio::{runtime, time};
@@ -67,7 +67,7 @@ async fn measure(args: ExecutionBenchArgs, genesis: Genesis) -> Result<Table, Fa
         Failure::because("cannot use the genesis", &error, "this is a bug; please report it")
     })?;
     let storage = wiring::open(&genesis, None, &mut Progress::new("opening storage"))?;
-    wiring::make_block_0(&chain, &storage).await?;
+    wiring::block_0::make(&chain, &storage, &Extras::default()).await?;
 
     let transactions = usize::try_from(args.transactions.get()).expect("a u32 fits into a usize");
     let measured = args.rate.get().saturating_mul(LATENCY_SECONDS);
