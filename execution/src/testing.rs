@@ -3,6 +3,8 @@
 //! Everything here is for accounts of the class that block 0 declares, or of another class that
 //! takes its public key as the one argument of the constructor and signs as it does.
 
+pub mod class;
+
 use std::sync::{Arc, OnceLock};
 
 use kraken_types::Genesis;

@@ -11,12 +11,9 @@ use kraken_consensus::{
         quorum::{Qc, Tc, Timeout, Vote},
     },
 };
-use kraken_types::{Certificate, Digest, Signers, Timestamp, ValidatorId, View};
+use kraken_types::{Certificate, Digest, Signers, Timestamp, ValidatorId, View, testing::Script};
 
-use crate::{
-    script::Script,
-    world::{LIAR, World},
-};
+use crate::world::{LIAR, World};
 
 /// How much of each kind the liar remembers; the oldest go first.
 const REMEMBERED_MAX: usize = 32;

@@ -1,7 +1,7 @@
 //! What holds whatever arrives: targets that feed arbitrary bytes to every decoder and every
 //! `step`.
 //!
-//! An input of a `step` target is a [`script`]: its bytes choose events, one after the other. The
+//! An input of a `step` target is a [`Script`]: its bytes choose events, one after the other. The
 //! events come from a [`world`] that knows the keys of all validators, so that what arrives is as
 //! often well signed as it is nonsense.
 
@@ -11,12 +11,13 @@ pub mod hotstuff;
 pub mod ordering;
 pub mod primary;
 pub mod protocol;
-pub mod script;
 pub mod seeds;
 pub mod worker;
 pub mod world;
 
 use kraken_types::genesis::Protocol;
+#[cfg(doc)]
+use kraken_types::testing::Script;
 
 /// One target: what it is called, and what runs one input.
 pub type Target = (&'static str, fn(&[u8]));

@@ -16,13 +16,13 @@ use kraken_mempool::primary::{self, Primary};
 use kraken_ordering::{Effect, Entry, Input, Message, Ordering};
 use kraken_types::{
     Certificate, Commit, CommitIndex, HeaderDigest, SignedHeader, Timestamp, ValidatorId, Verified,
-    Verify, Vote, codec, genesis, testing,
+    Verify, Vote, codec, genesis,
+    testing::{self, Script},
 };
 
 use crate::{
     primary::Promises,
     protocol,
-    script::Script,
     world::{LIAR, Law, World},
 };
 

@@ -13,12 +13,12 @@ use bytes::Bytes;
 use kraken_mempool::primary::{Config, Input, Message, Output, Primary, Record};
 use kraken_types::{
     Awaited, Certificate, ChainDigest, Commit, CommitIndex, HeaderDigest, Round, Timestamp,
-    ValidatorId, Verified, codec, testing,
+    ValidatorId, Verified, codec,
+    testing::{self, Script},
 };
 
 use crate::{
     heap,
-    script::Script,
     world::{DRIFT_MAX, LIAR, Law, OURS, World},
 };
 

@@ -20,11 +20,11 @@ use kraken_types::{
     Certificate, Commit, CommitIndex, HeaderDigest, Round, Timestamp, ValidatorId, Verified,
     codec::{self, ATTACHMENT_BYTES_MAX},
     genesis,
+    testing::Script,
 };
 
 use crate::{
     heap, hotstuff,
-    script::Script,
     world::{LIAR, Law, World},
 };
 

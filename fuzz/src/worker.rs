@@ -13,11 +13,11 @@ use bytes::Bytes;
 use kraken_mempool::worker::{Config, Held, Input, Message, Output, Worker, packer};
 use kraken_types::{
     Batch, BatchDigest, BatchRef, Digest, Epoch, Signers, Timestamp, ValidatorId, WorkerId, codec,
+    testing::Script,
 };
 
 use crate::{
     heap,
-    script::Script,
     world::{Law, OURS, World},
 };
 

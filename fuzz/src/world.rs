@@ -6,10 +6,9 @@ use bytes::Bytes;
 use kraken_types::{
     BatchRef, Certificate, Claim, Committee, Digest, Epoch, Header, HeaderDigest, Identity,
     PublicKey, Round, Scheme, SecretKey, Signature, SignedHeader, Signer, Stake, Timestamp,
-    Validator, ValidatorId, Verified, Verify, Vote, WorkerId, testing,
+    Validator, ValidatorId, Verified, Verify, Vote, WorkerId,
+    testing::{self, Script},
 };
-
-use crate::script::Script;
 
 /// The validator whose machines are fed. It is honest; the others are whatever the script says.
 pub const OURS: ValidatorId = ValidatorId(0);

@@ -7,6 +7,8 @@
 
 mod block;
 mod class;
+#[cfg(any(test, feature = "testing"))]
+pub(crate) mod forms;
 mod reset;
 #[cfg(test)]
 mod tests;

@@ -5,7 +5,8 @@
 //! a crash the engine holds the batches up to some point, each of them whole. Nothing else: a batch
 //! need not survive a crash, and a read beside a write may see parts of its batch.
 
-mod fjall;
+pub(crate) mod fjall;
+pub(crate) mod folder;
 mod memory;
 #[cfg(test)]
 mod tests;
@@ -14,10 +15,7 @@ use std::{borrow::Cow, fmt, ops::RangeInclusive};
 
 use bytes::Bytes;
 
-pub(crate) use self::{
-    fjall::{Fjall, OpenError},
-    memory::Memory,
-};
+pub(crate) use self::{fjall::Fjall, memory::Memory};
 use crate::{Error, tables::Table};
 
 /// Keeps tables of bytes, sorted by key.
@@ -34,6 +32,18 @@ pub(crate) trait Engine: fmt::Debug + Send + Sync {
 
     /// Carries out a batch.
     fn write(&self, batch: Batch<'_>) -> Result<(), Error>;
+
+    /// What it holds makes no sense: the next start makes it anew.
+    fn condemn(&self, why: &str);
+}
+
+/// Why an engine did not open.
+#[derive(Debug)]
+pub(crate) enum OpenError {
+    /// It cannot be made sense of, for this reason, and must be made again.
+    Damaged(String),
+    /// Something else is in the way.
+    Other(Error),
 }
 
 /// Changes that are carried out together.

@@ -30,11 +30,19 @@ pub enum Error {
         "{directory} is not a kraken data folder and not empty; choose an empty or a new folder"
     )]
     Foreign { directory: PathBuf },
-    /// The file that says what the folder is cannot be read as such.
+    /// The file that says what the folder is cannot be read as such, or is gone while there is
+    /// something in the folder.
     #[error(
-        "{path} is damaged; restore it from a backup, or choose another data folder to start anew"
+        "{path} is damaged or missing; \
+         restore it from a backup, or choose another data folder to start anew"
     )]
     DamagedIdentity { path: PathBuf },
+    /// A log is gone that was made before the folder was used.
+    #[error(
+        "the log {path} is missing; \
+         restore it from a backup, or choose another data folder to start anew"
+    )]
+    MissingLog { path: PathBuf },
     /// The folder holds another chain.
     #[error(
         "{directory} holds the chain of genesis {found}, not of {expected}; \
@@ -64,6 +72,12 @@ pub enum Error {
     /// The engine could not do its work.
     #[error("the storage engine in {path} failed")]
     Engine { path: PathBuf, source: Box<dyn std::error::Error + Send + Sync> },
+    /// The files of the engine are not as it wrote them.
+    #[error(
+        "the storage engine in {path} is damaged: {what}; \
+         start again, which makes it anew from the chain log"
+    )]
+    DamagedEngine { path: PathBuf, what: String },
     /// A value of the engine is not of its table's form.
     #[error("the storage engine holds a malformed {what}")]
     Malformed { what: &'static str },

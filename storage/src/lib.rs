@@ -9,6 +9,7 @@
 mod block;
 mod cache;
 pub mod codec;
+mod disk;
 mod engine;
 mod error;
 pub mod log;

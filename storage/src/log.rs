@@ -15,6 +15,7 @@ mod queue;
 mod tests;
 
 use std::{
+    ffi::OsStr,
     fmt, io,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError, mpsc},
@@ -28,7 +29,10 @@ use self::{
     memory::Memory,
     queue::{Append, Queue},
 };
-use crate::Error;
+use crate::{
+    Error,
+    disk::{Disk, System},
+};
 
 /// The largest record. Anything larger is refused.
 pub const RECORD_BYTES_MAX: usize = 64 << 20;
@@ -44,6 +48,15 @@ pub enum Durability {
     Synced,
     /// The end of the process: the system has it. Only for measuring what syncing costs.
     Buffered,
+}
+
+/// How a log in files is kept.
+#[derive(Clone, Debug)]
+pub(crate) struct Options {
+    pub(crate) durability: Durability,
+    /// As [`SEGMENT_BYTES`]; tests have smaller ones.
+    pub(crate) segment_bytes: u64,
+    pub(crate) disk: Arc<dyn Disk>,
 }
 
 /// Where a record is; grows with every append.
@@ -112,7 +125,18 @@ impl Log {
     /// [`Error::Io`], or [`Error::DamagedRecord`] and [`Error::MissingSegment`] if something that
     /// was durable is damaged or gone.
     pub fn open(directory: &Path, durability: Durability) -> Result<Self, Error> {
-        Self::start(Box::new(Files::open(directory, durability)?))
+        let disk = Arc::new(System);
+        Self::open_with(directory, Options { durability, segment_bytes: SEGMENT_BYTES, disk })
+    }
+
+    /// Like [`Log::open`].
+    pub(crate) fn open_with(directory: &Path, options: Options) -> Result<Self, Error> {
+        Self::start(Box::new(Files::open(directory, options)?))
+    }
+
+    /// Whether a file in the folder of a log is a segment of it, by its name.
+    pub(crate) fn is_segment(name: &OsStr) -> bool {
+        files::segment_of(name).is_some()
     }
 
     /// Makes an empty log that ends with the process.

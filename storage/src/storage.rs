@@ -10,7 +10,7 @@ mod tests;
 
 use std::{
     fmt,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{
         Arc, Mutex, PoisonError, RwLock, RwLockReadGuard,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -31,8 +31,9 @@ use crate::{
     Block, Class, Error, Reset, Snapshot,
     cache::{Cache, Limits},
     codec,
-    engine::{Batch, Engine, Memory},
-    log::{Durability, Location, Log},
+    disk::{Disk, System},
+    engine::{Batch, Engine, Fjall, Memory, OpenError},
+    log::{Durability, Location, Log, Options, SEGMENT_BYTES},
     snapshot,
     tables::{self, ACCEPTED_ON_L1, Table},
     trie,
@@ -76,9 +77,8 @@ pub(crate) struct Inner {
     commit: Mutex<()>,
     /// A commit failed half way.
     failed: AtomicBool,
-    directory: Option<PathBuf>,
     /// Keeps other processes out; released last.
-    _folder: Option<Folder>,
+    kept: Option<Kept>,
 }
 
 impl Storage {
@@ -102,34 +102,63 @@ impl Storage {
         let Some(directory) = config.directory else {
             return Ok(Self::new(Parts {
                 chain: Log::in_memory()?,
-                order: OrderLogs::open(None, 0)?,
+                order: OrderLogs::in_memory()?,
                 engine: Box::new(Memory::new()),
                 blocks: 0,
-                folder: None,
+                kept: None,
             }));
         };
-        let folder = Folder::open(&directory, config.genesis)?;
-        let chain = Log::open(&directory.join("chain"), Durability::Synced)?;
-        let (engine, blocks) = recovery::open_engine(&directory.join("engine"), &chain, progress)?;
-        let resets = reset::newest(engine.as_ref())?.map_or(0, |(_, reset)| reset.count);
-        let order = OrderLogs::open(Some(&directory), resets)?;
-        Ok(Self::new(Parts { chain, order, engine, blocks, folder: Some((folder, directory)) }))
+        let machine = Machine {
+            disk: Arc::new(System),
+            segment_bytes: SEGMENT_BYTES,
+            open_engine: &|path| Ok(Box::new(Fjall::open(path)?)),
+        };
+        Self::open_on(&machine, &directory, config.genesis, progress)
+    }
+
+    /// Opens or creates in a folder.
+    fn open_on(
+        machine: &Machine<'_>,
+        directory: &Path,
+        genesis: Digest,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<Self, Error> {
+        let disk = machine.disk.as_ref();
+        let folder = Folder::open(directory, genesis, disk)?;
+        let options = Options {
+            durability: Durability::Synced,
+            segment_bytes: machine.segment_bytes,
+            disk: Arc::clone(&machine.disk),
+        };
+        let chain = Log::open_with(&directory.join(folder::CHAIN), options.clone())?;
+        let mut order = OrderLogs::open(directory, &options, 0)?;
+        if folder.is_new() {
+            if chain.last().is_some() || !order.are_empty() {
+                return Err(folder.lost_identity());
+            }
+            folder.adopt(genesis, disk)?;
+        }
+        let path = directory.join("engine");
+        let (engine, blocks) = recovery::open_engine(machine.open_engine, &path, &chain, progress)?;
+        if let Some((_, reset)) = reset::newest(engine.as_ref())? {
+            order = OrderLogs::open(directory, &options, reset.count)?;
+        }
+        let kept = Some(Kept { directory: directory.to_owned(), options, _folder: folder });
+        Ok(Self::new(Parts { chain, order, engine, blocks, kept }))
     }
 
     fn new(parts: Parts) -> Self {
-        let Parts { chain, order, engine, blocks, folder } = parts;
-        let (folder, directory) = folder.unzip();
+        let Parts { chain, order, engine, blocks, kept } = parts;
         let inner = Inner {
             chain,
             order: RwLock::new(order),
             engine,
-            directory,
             classes: Cache::new(CLASS_CACHE),
             blocks: Cache::new(BLOCK_CACHE),
             visible: AtomicU64::new(blocks),
             commit: Mutex::new(()),
             failed: AtomicBool::new(false),
-            _folder: folder,
+            kept,
         };
         Self { inner: Arc::new(inner) }
     }
@@ -144,7 +173,8 @@ impl Storage {
     /// # Errors
     /// If the engine fails, or a trie node is damaged.
     pub fn update_tries(&self, diff: &ThinStateDiff) -> Result<trie::Update, Error> {
-        trie::compute(&Tip(self.inner.engine.as_ref()), diff)
+        let engine = self.inner.engine.as_ref();
+        trie::compute(&Tip(engine), diff).inspect_err(|error| recovery::judge(engine, error))
     }
 
     /// Makes the block durable and the new tip, then applies it to the tables.
@@ -347,7 +377,7 @@ impl Storage {
 
     /// The reset is the append; what follows can be done again from the record.
     fn store_reset(&self, after: BlockNumber, gas_prices: GasPrices) -> Result<(), Error> {
-        let Inner { chain, engine, directory, .. } = self.inner.as_ref();
+        let Inner { chain, engine, kept, .. } = self.inner.as_ref();
         let count = reset::newest(engine.as_ref())?.map_or(0, |(_, reset)| reset.count) + 1;
         let record = Bytes::from(codec::encode_reset(&Reset { after, count, gas_prices }));
         let at = chain.append_and_wait(record.clone())?;
@@ -355,7 +385,10 @@ impl Storage {
         reset::apply_reset(engine.as_ref(), chain, at, &record)?;
         self.inner.blocks.clear();
         self.inner.classes.clear();
-        let order = OrderLogs::open(directory.as_deref(), count)?;
+        let order = match kept {
+            Some(Kept { directory, options, .. }) => OrderLogs::open(directory, options, count)?,
+            None => OrderLogs::in_memory()?,
+        };
         *self.inner.order.write().unwrap_or_else(PoisonError::into_inner) = order;
         Ok(())
     }
@@ -402,6 +435,25 @@ impl fmt::Debug for Storage {
     }
 }
 
+/// What a storage in a folder stands on.
+struct Machine<'a> {
+    disk: Arc<dyn Disk>,
+    /// As [`SEGMENT_BYTES`].
+    segment_bytes: u64,
+    open_engine: &'a OpenEngine<'a>,
+}
+
+/// Opens or creates the engine in a folder.
+type OpenEngine<'a> = dyn Fn(&Path) -> Result<Box<dyn Engine>, OpenError> + 'a;
+
+/// Where a storage is kept that outlives its process.
+struct Kept {
+    directory: PathBuf,
+    /// Of its logs.
+    options: Options,
+    _folder: Folder,
+}
+
 /// What a storage is put together from.
 struct Parts {
     chain: Log,
@@ -409,7 +461,7 @@ struct Parts {
     engine: Box<dyn Engine>,
     /// How many blocks there are.
     blocks: u64,
-    folder: Option<(Folder, PathBuf)>,
+    kept: Option<Kept>,
 }
 
 /// Reads the block that should be at a place of the chain log; also tells its size there.

@@ -1,5 +1,7 @@
 //! Builders for tests, here and in the rooms above. Everything follows from a seed.
 
+pub mod targets;
+
 use std::sync::Arc;
 
 use kraken_types::{CommitIndex, Cursor, Digest};

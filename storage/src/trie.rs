@@ -16,7 +16,7 @@ mod hash;
 mod node;
 mod path;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod tree;
 
 use std::{collections::BTreeSet, fmt};

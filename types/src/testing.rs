@@ -1,10 +1,13 @@
-//! Small committees and headers for tests. Behind the feature `testing`.
+//! Small committees and headers for tests, and scripts for fuzz targets. Behind the feature `testing`.
+
+mod script;
 
 use std::{fmt, sync::Arc};
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use bytes::Bytes;
 
+pub use self::script::Script;
 use crate::{
     BatchDigest, BatchRef, Certificate, ChainDigest, Commit, CommitIndex, Committee, Digest, Epoch,
     Header, HeaderDigest, Identity, Round, Signer, Timestamp, Validator, ValidatorId, Verified,

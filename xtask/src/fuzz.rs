@@ -2,7 +2,8 @@
 //!
 //! The targets are a workspace of their own, in `fuzz/`, built with coverage counters; libFuzzer,
 //! which is linked into each, keeps what reaches new code. Coverage counters without a sanitizer
-//! need no nightly compiler.
+//! need no nightly compiler. Those that need Starknet's crates are another workspace, in
+//! `fuzz/cairo`, because building it takes long; they run when they are named.
 
 use std::{
     fs::{self, File},
@@ -24,6 +25,12 @@ const RUSTFLAGS: &str = "\
     -Cllvm-args=-sanitizer-coverage-trace-compares \
     -Ccodegen-units=1 \
     --cfg fuzzing";
+
+/// The workspace of the targets that run unless told otherwise.
+const LIGHT: &str = "fuzz";
+
+/// The workspace of those that need Starknet's crates.
+const HEAVY: &str = "fuzz/cairo";
 
 /// How long each target runs unless told otherwise.
 const SECONDS: u64 = 60;
@@ -59,16 +66,26 @@ struct Report {
 /// If a target broke: the report and the input are named.
 pub(crate) fn run(arguments: &[&str]) -> Result<()> {
     let (chosen, seconds) = parse(arguments)?;
-    let all = targets()?;
+    let (light, heavy) = (targets(LIGHT)?, targets(HEAVY)?);
+    let all = [light.as_slice(), heavy.as_slice()].concat();
     if let Some(unknown) = chosen.iter().find(|name| !all.iter().any(|target| target == *name)) {
         bail!("there is no target {unknown}; there are {}", all.join(", "));
     }
-    let folders = build()?;
+    let is_chosen = |target: &&String| chosen.contains(&target.as_str());
+    let light = light.iter().filter(|target| chosen.is_empty() || is_chosen(target));
     let mut rows = Vec::new();
-    for target in all.iter().filter(|name| chosen.is_empty() || chosen.contains(&name.as_str())) {
-        let (report, broke) = fuzz(target, seconds, &folders)?;
-        println!("  {target}: {}", broke.as_deref().unwrap_or("ok"));
-        rows.push((target, report, broke));
+    for (workspace, targets) in
+        [(LIGHT, light.collect::<Vec<_>>()), (HEAVY, heavy.iter().filter(is_chosen).collect())]
+    {
+        if targets.is_empty() {
+            continue;
+        }
+        let folders = build(workspace)?;
+        for target in targets {
+            let (report, broke) = fuzz(target, seconds, &folders)?;
+            println!("  {target}: {}", broke.as_deref().unwrap_or("ok"));
+            rows.push((target, report, broke));
+        }
     }
     table(&rows);
     let broken = rows.iter().filter(|(_, _, broke)| broke.is_some()).count();
@@ -89,9 +106,9 @@ fn parse<'a>(arguments: &[&'a str]) -> Result<(Vec<&'a str>, u64)> {
     }
 }
 
-/// All targets, in alphabetical order: one for each file.
-fn targets() -> Result<Vec<String>> {
-    let folder = process::root().join("fuzz/targets");
+/// All targets of a workspace, in alphabetical order: one for each file.
+fn targets(workspace: &str) -> Result<Vec<String>> {
+    let folder = process::root().join(workspace).join("targets");
     let unreadable = || format!("cannot read {}", folder.display());
     let mut targets = Vec::new();
     for entry in fs::read_dir(&folder).with_context(unreadable)? {
@@ -103,12 +120,12 @@ fn targets() -> Result<Vec<String>> {
     Ok(targets)
 }
 
-fn build() -> Result<Folders> {
+fn build(workspace: &str) -> Result<Folders> {
     // A folder of its own, or every change of flags would build everything again; and a target
     // triple, or build scripts and macros would be instrumented too.
     let folder = process::target()?.join("fuzz");
     let triple = host()?;
-    let manifest = process::root().join("fuzz/Cargo.toml");
+    let manifest = process::root().join(workspace).join("Cargo.toml");
     let mut command = process::cargo(["build", "--release", "--bins", "--target", &triple]);
     command.arg("--manifest-path").arg(manifest).arg("--target-dir").arg(&folder);
     process::run(command.env("RUSTFLAGS", RUSTFLAGS))?;

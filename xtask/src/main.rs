@@ -62,7 +62,8 @@ Commands:
                         failure prints the command that runs it again.
   fuzz [TARGET…] [--seconds N]
                         Arbitrary bytes for every decoder and every step, or for the named targets
-                        of fuzz/targets; a minute each unless told otherwise.
+                        of fuzz/targets and fuzz/cairo/targets; a minute each unless told otherwise.
+                        Those of fuzz/cairo run only when named: building them takes long.
   bench [NAME] [ARGS]   Runs one bench of the node in release mode, execution or order; without a
                         name, says what there is.
   bench steps           Measures what single steps of mempool and consensus cost, as one table.

@@ -26,7 +26,7 @@ use starknet_api::{
 use starknet_types_core::felt::Felt;
 
 use super::{
-    class::{compress, decode_class, decompress, encode_class},
+    class::{self, compress, decode_class_within, decompress, encode_class},
     transaction::{Stored, read_stored},
     wire::{
         Wire, malformed, read_bytes, read_count, wire_structs, wire_wrappers, write_bytes,
@@ -39,7 +39,10 @@ use crate::{Block, Error, ExecutedTransaction, Header, Receipt};
 const BLOCK_VERSION: u8 = 2;
 
 /// The largest body, not compressed.
-const BODY_BYTES_MAX: usize = 512 << 20;
+pub(super) const BODY_BYTES_MAX: usize = 512 << 20;
+
+/// All classes of a block, not compressed. Few bytes of a hostile peer could be many such classes.
+const CLASSES_BYTES_MAX: usize = 256 << 20;
 
 /// Blocks are written while somebody waits.
 const COMPRESSION_LEVEL: i32 = 1;
@@ -67,14 +70,28 @@ pub fn encode_block(block: &Block) -> Result<Vec<u8>, Error> {
         return Err(Error::Unencodable { what: "the body is too large" });
     }
 
-    let mut bytes = vec![BLOCK_VERSION];
-    write_bytes(&compress(&body, COMPRESSION_LEVEL)?, &mut bytes);
-    write_count(block.classes.len(), &mut bytes);
+    let mut classes = Vec::new();
+    let mut bytes_left = CLASSES_BYTES_MAX;
     for (class_hash, class) in &block.classes {
-        class_hash.write(&mut bytes);
-        write_bytes(&encode_class(class)?, &mut bytes);
+        let class = encode_class(class)?;
+        bytes_left = bytes_left
+            .checked_sub(class.len())
+            .ok_or(Error::Unencodable { what: "the classes are too large" })?;
+        classes.push((*class_hash, compress(&class, class::COMPRESSION_LEVEL)?));
     }
-    Ok(bytes)
+    Ok(record_of(&compress(&body, COMPRESSION_LEVEL)?, &classes))
+}
+
+/// The record of a block, from its compressed parts.
+pub(super) fn record_of(body: &[u8], classes: &[(ClassHash, Vec<u8>)]) -> Vec<u8> {
+    let mut bytes = vec![BLOCK_VERSION];
+    write_bytes(body, &mut bytes);
+    write_count(classes.len(), &mut bytes);
+    for (class_hash, class) in classes {
+        class_hash.write(&mut bytes);
+        write_bytes(class, &mut bytes);
+    }
+    bytes
 }
 
 /// Decodes a block from the chain log.
@@ -84,7 +101,10 @@ pub fn encode_block(block: &Block) -> Result<Vec<u8>, Error> {
 pub fn decode_block(bytes: &[u8]) -> Result<Block, DecodeError> {
     let parts = Parts::read(bytes).map_err(DecodeError::Malformed)?;
     let body = decompress(parts.body, BODY_BYTES_MAX)?;
-    let decode = |(class_hash, class)| Ok((class_hash, Arc::new(decode_class(class)?)));
+    let mut bytes_left = CLASSES_BYTES_MAX;
+    let decode = |(class_hash, class)| {
+        Ok((class_hash, Arc::new(decode_class_within(class, &mut bytes_left)?)))
+    };
     let classes = parts.classes.into_iter().map(decode).collect::<Result<_, DecodeError>>()?;
     read_body(&body, classes).map_err(DecodeError::Malformed)
 }
@@ -100,13 +120,13 @@ pub(crate) fn encoded_classes(bytes: &Bytes) -> Result<Vec<(ClassHash, Bytes)>, 
 }
 
 /// The parts of a block, not decoded.
-struct Parts<'a> {
-    body: &'a [u8],
-    classes: Vec<(ClassHash, &'a [u8])>,
+pub(super) struct Parts<'a> {
+    pub(super) body: &'a [u8],
+    pub(super) classes: Vec<(ClassHash, &'a [u8])>,
 }
 
 impl<'a> Parts<'a> {
-    fn read(mut bytes: &'a [u8]) -> io::Result<Self> {
+    pub(super) fn read(mut bytes: &'a [u8]) -> io::Result<Self> {
         let input = &mut bytes;
         if u8::read(input)? != BLOCK_VERSION {
             return Err(malformed("unknown version"));

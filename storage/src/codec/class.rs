@@ -30,12 +30,12 @@ const CLASS_BYTES_MAX: usize = 64 << 20;
 const SIERRA_FELTS_MAX: usize = 1 << 18;
 
 /// Classes are written once, read rarely and kept forever.
-const COMPRESSION_LEVEL: i32 = 3;
+pub(super) const COMPRESSION_LEVEL: i32 = 3;
 
 const SIERRA: u8 = 0;
 const DEPRECATED: u8 = 1;
 
-/// Encodes a class, compressed.
+/// Encodes a class, not compressed.
 ///
 /// # Errors
 /// [`Error::Unencodable`] if it is too large, or not of the form of a class.
@@ -58,16 +58,27 @@ pub(crate) fn encode_class(class: &Class) -> Result<Vec<u8>, Error> {
     if CLASS_BYTES_MAX < bytes.len() {
         return Err(Error::Unencodable { what: "a class is too large" });
     }
-    compress(&bytes, COMPRESSION_LEVEL)
+    Ok(bytes)
 }
 
-/// Decodes a class.
+/// Decodes a class from its compressed form.
 ///
 /// # Errors
 /// [`DecodeError`] if the bytes are not a class, or one that is too large.
 pub(crate) fn decode_class(bytes: &[u8]) -> Result<Class, DecodeError> {
-    decode_whole(&decompress(bytes, CLASS_BYTES_MAX)?, CLASS_VERSION, read_class)
-        .map_err(DecodeError::Malformed)
+    let mut bytes_left = CLASS_BYTES_MAX;
+    decode_class_within(bytes, &mut bytes_left)
+}
+
+/// Decodes a class from its compressed form, of which no more than `bytes_left` may come, and takes
+/// them off.
+pub(super) fn decode_class_within(
+    bytes: &[u8],
+    bytes_left: &mut usize,
+) -> Result<Class, DecodeError> {
+    let bytes = decompress(bytes, CLASS_BYTES_MAX.min(*bytes_left))?;
+    *bytes_left -= bytes.len();
+    decode_whole(&bytes, CLASS_VERSION, read_class).map_err(DecodeError::Malformed)
 }
 
 /// Compresses.

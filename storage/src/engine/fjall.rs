@@ -8,12 +8,13 @@ use std::{
     io,
     ops::RangeInclusive,
     path::{Path, PathBuf},
+    sync::atomic::{AtomicBool, Ordering},
 };
 
 use bytes::Bytes;
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode, config::HashRatioPolicy};
 
-use super::{Batch, Engine};
+use super::{Batch, Engine, OpenError, folder};
 use crate::{
     Error,
     tables::{Access, Table},
@@ -41,15 +42,7 @@ pub(crate) struct Fjall {
     database: Database,
     /// In the order of [`Table::ALL`].
     keyspaces: Vec<Keyspace>,
-}
-
-/// Why an engine did not open.
-#[derive(Debug)]
-pub(crate) enum OpenError {
-    /// Its files cannot be made sense of; it must be made again.
-    Damaged(fjall::Error),
-    /// Something else is in the way.
-    Other(Error),
+    is_condemned: AtomicBool,
 }
 
 impl Fjall {
@@ -67,7 +60,38 @@ impl Fjall {
             .map(|&table| database.keyspace(table.name(), || options(table)))
             .collect::<Result<_, _>>()
             .map_err(sort)?;
-        Ok(Self { path: path.to_owned(), database, keyspaces })
+        Ok(Self {
+            path: path.to_owned(),
+            database,
+            keyspaces,
+            is_condemned: AtomicBool::new(false),
+        })
+    }
+
+    /// Says what went wrong, and sees to it that a damaged engine is not opened again.
+    fn failed(&self, error: fjall::Error) -> Error {
+        // Where a thread of the engine gave up, which does not say why, damage shows when read.
+        let error = if matches!(error, fjall::Error::Poisoned) {
+            self.read_all().err().unwrap_or(error)
+        } else {
+            error
+        };
+        if !is_damage(&error) {
+            return Error::Engine { path: self.path.clone(), source: Box::new(error) };
+        }
+        let what = error.to_string();
+        self.condemn(&what);
+        Error::DamagedEngine { path: self.path.clone(), what }
+    }
+
+    /// Reads everything, which checks all checksums.
+    fn read_all(&self) -> Result<(), fjall::Error> {
+        for keyspace in &self.keyspaces {
+            for entry in keyspace.iter() {
+                entry.into_inner()?;
+            }
+        }
+        Ok(())
     }
 
     fn keyspace(&self, table: Table) -> &Keyspace {
@@ -83,23 +107,15 @@ fn options(table: Table) -> KeyspaceCreateOptions {
     }
 }
 
-fn failed(path: &Path, error: impl std::error::Error + Send + Sync + 'static) -> Error {
-    Error::Engine { path: path.to_owned(), source: Box::new(error) }
-}
-
 /// Tells damage from everything else that keeps an engine from opening.
 fn sort(path: &Path, error: fjall::Error) -> OpenError {
     if is_damage(&error) {
-        return OpenError::Damaged(error);
+        return OpenError::Damaged(error.to_string());
     }
     let (fjall::Error::Io(source) | fjall::Error::Storage(fjall::LsmError::Io(source))) = error
     else {
-        return OpenError::Other(failed(path, error));
+        return OpenError::Other(Error::Engine { path: path.to_owned(), source: Box::new(error) });
     };
-    // A file that is gone, or ends too early, is damage; all else is the system's refusal.
-    if matches!(source.kind(), io::ErrorKind::NotFound | io::ErrorKind::UnexpectedEof) {
-        return OpenError::Damaged(fjall::Error::Io(source));
-    }
     OpenError::Other(Error::io("open the storage engine in", path)(source))
 }
 
@@ -107,6 +123,10 @@ fn sort(path: &Path, error: fjall::Error) -> OpenError {
 fn is_damage(error: &fjall::Error) -> bool {
     use fjall::{Error as Outer, LsmError as Inner};
 
+    // A file that is gone, or ends too early, is damage; all else is the system's refusal.
+    if let Outer::Io(source) | Outer::Storage(Inner::Io(source)) = error {
+        return matches!(source.kind(), io::ErrorKind::NotFound | io::ErrorKind::UnexpectedEof);
+    }
     matches!(
         error,
         Outer::JournalRecovery(_)
@@ -128,7 +148,7 @@ fn is_damage(error: &fjall::Error) -> bool {
 
 impl Engine for Fjall {
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Bytes>, Error> {
-        let value = self.keyspace(table).get(key).map_err(|error| failed(&self.path, error))?;
+        let value = self.keyspace(table).get(key).map_err(|error| self.failed(error))?;
         Ok(value.map(Bytes::from_owner))
     }
 
@@ -143,7 +163,7 @@ impl Engine for Fjall {
         let Some(guard) = self.keyspace(table).range(range).next() else {
             return Ok(None);
         };
-        let (key, value) = guard.into_inner().map_err(|error| failed(&self.path, error))?;
+        let (key, value) = guard.into_inner().map_err(|error| self.failed(error))?;
         Ok(Some((Bytes::from_owner(key), Bytes::from_owner(value))))
     }
 
@@ -156,7 +176,14 @@ impl Engine for Fjall {
                 None => write.remove(keyspace, change.key.as_ref()),
             }
         }
-        write.commit().map_err(|error| failed(&self.path, error))
+        write.commit().map_err(|error| self.failed(error))
+    }
+
+    fn condemn(&self, why: &str) {
+        if self.is_condemned.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        folder::condemn(&self.path, why);
     }
 }
 
@@ -171,6 +198,19 @@ impl Drop for Fjall {
     fn drop(&mut self) {
         if let Err(error) = self.database.persist(PersistMode::SyncData) {
             tracing::warn!(error = &error as &dyn std::error::Error, "cannot sync the engine");
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// Moves everything that the engine in a folder holds from its journal into tables.
+    pub(crate) fn flush(path: &Path) {
+        let engine = Fjall::open(path).expect("the engine opens");
+        for keyspace in &engine.keyspaces {
+            keyspace.rotate_memtable_and_wait().expect("the engine flushes");
         }
     }
 }

@@ -69,4 +69,6 @@ impl Engine for Memory {
         }
         Ok(())
     }
+    /// It ends with the process.
+    fn condemn(&self, _why: &str) {}
 }

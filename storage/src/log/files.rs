@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    ffi::OsStr,
     fs::{self, File, OpenOptions},
     io::{self, Read as _},
     mem,
@@ -13,10 +14,10 @@ use std::{
 use bytes::{Bytes, BytesMut};
 
 use super::{
-    Durability, Location, Segments,
+    Durability, Location, Options, Segments,
     format::{self, Damage, RECORD_HEADER_BYTES, RecordHeader, SEGMENT_HEADER_BYTES},
 };
-use crate::Error;
+use crate::{Error, disk};
 
 /// What is written at once.
 const WRITE_BYTES: usize = 1 << 20;
@@ -34,7 +35,7 @@ const OPEN_FILES_MAX: usize = 64;
 #[derive(Debug)]
 pub(super) struct Files {
     directory: PathBuf,
-    durability: Durability,
+    options: Options,
     state: Mutex<State>,
     /// For reading; not all segments, and refilled on demand.
     open: Mutex<BTreeMap<u32, Arc<File>>>,
@@ -52,14 +53,15 @@ struct State {
 
 impl Files {
     /// Opens or creates the segments of a folder. Cuts off what a crash left unfinished.
-    pub(super) fn open(directory: &Path, durability: Durability) -> Result<Self, Error> {
-        fs::create_dir_all(directory).map_err(Error::io("create the folder", directory))?;
+    pub(super) fn open(directory: &Path, options: Options) -> Result<Self, Error> {
+        disk::make_folder(options.disk.as_ref(), directory)
+            .map_err(Error::io("create the folder", directory))?;
         let mut ends = list(directory)?;
         let Some(newest) = ends.last_entry() else {
-            let file = create(directory, 0, durability)?;
+            let file = create(directory, 0, &options)?;
             let state =
                 State { ends: BTreeMap::from([(0, SEGMENT_HEADER_BYTES)]), last: None, file };
-            return Ok(Self::new(directory, durability, state));
+            return Ok(Self::new(directory, options, state));
         };
         let newest = *newest.key();
         for &segment in ends.keys().filter(|&&segment| segment != newest) {
@@ -67,19 +69,19 @@ impl Files {
             let file = File::open(&path).map_err(Error::io("open", &path))?;
             check_header(&file, &path, segment)?;
         }
-        let (file, end, last) = recover(directory, newest, durability)?;
+        let (file, end, last) = recover(directory, newest, &options)?;
         ends.insert(newest, end);
         let mut last = last.map(|offset| Location { segment: newest, offset });
         if last.is_none() && 1 < ends.len() {
             last = last_of(directory, newest - 1)?;
         }
-        Ok(Self::new(directory, durability, State { ends, last, file }))
+        Ok(Self::new(directory, options, State { ends, last, file }))
     }
 
-    fn new(directory: &Path, durability: Durability, state: State) -> Self {
+    fn new(directory: &Path, options: Options, state: State) -> Self {
         Self {
             directory: directory.to_owned(),
-            durability,
+            options,
             state: Mutex::new(state),
             open: Mutex::new(BTreeMap::new()),
         }
@@ -108,7 +110,7 @@ impl Files {
 
 impl Segments for Files {
     fn append(&self, records: &[Bytes]) -> Result<Vec<Location>, Error> {
-        let mut writer = Writer::new(&self.directory, self.durability, &self.lock());
+        let mut writer = Writer::new(&self.directory, &self.options, &self.lock());
         for record in records {
             writer.append(record)?;
         }
@@ -171,10 +173,10 @@ impl Segments for Files {
         for &segment in old.keys() {
             self.open.lock().unwrap_or_else(PoisonError::into_inner).remove(&segment);
             let path = path(&self.directory, segment);
-            fs::remove_file(&path).map_err(Error::io("remove", path))?;
+            self.options.disk.remove(&path).map_err(Error::io("remove", path))?;
         }
-        match self.durability {
-            Durability::Synced => sync_directory(&self.directory),
+        match self.options.durability {
+            Durability::Synced => sync_directory(&self.options, &self.directory),
             Durability::Buffered => Ok(()),
         }
     }
@@ -207,7 +209,7 @@ impl Segments for Files {
 /// Writes one group of records.
 struct Writer<'a> {
     directory: &'a Path,
-    durability: Durability,
+    options: &'a Options,
     file: Arc<File>,
     segment: u32,
     /// Where the next record goes.
@@ -221,11 +223,11 @@ struct Writer<'a> {
 }
 
 impl<'a> Writer<'a> {
-    fn new(directory: &'a Path, durability: Durability, state: &State) -> Self {
+    fn new(directory: &'a Path, options: &'a Options, state: &State) -> Self {
         let (&segment, &offset) = state.ends.last_key_value().expect("the last segment stays");
         Self {
             directory,
-            durability,
+            options,
             file: Arc::clone(&state.file),
             segment,
             offset,
@@ -238,10 +240,10 @@ impl<'a> Writer<'a> {
 
     fn append(&mut self, record: &[u8]) -> Result<(), Error> {
         let bytes = format::record_bytes(record.len());
-        if format::is_full(self.offset, bytes) {
+        if format::is_full(self.offset, bytes, self.options.segment_bytes) {
             self.sync()?;
             self.segment += 1;
-            self.file = create(self.directory, self.segment, self.durability)?;
+            self.file = create(self.directory, self.segment, self.options)?;
             self.offset = SEGMENT_HEADER_BYTES;
             self.group = self.offset;
         }
@@ -267,15 +269,15 @@ impl<'a> Writer<'a> {
     }
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> Result<(), Error> {
-        let written = self.file.write_all_at(bytes, offset);
+        let written = self.options.disk.write_at(&self.file, bytes, offset);
         written.map_err(Error::io("write to", path(self.directory, self.segment)))
     }
 
     /// Makes what was appended durable.
     fn sync(&mut self) -> Result<(), Error> {
         self.write()?;
-        if self.durability == Durability::Synced {
-            let synced = self.file.sync_data();
+        if self.options.durability == Durability::Synced {
+            let synced = self.options.disk.sync(&self.file);
             synced.map_err(Error::io("sync", path(self.directory, self.segment)))?;
         }
         self.ends.insert(self.segment, self.offset);
@@ -287,14 +289,20 @@ fn path(directory: &Path, segment: u32) -> PathBuf {
     directory.join(format!("{segment:010}.segment"))
 }
 
+/// The segment that a file is, by its name.
+pub(super) fn segment_of(name: &OsStr) -> Option<u32> {
+    let digits = name.to_str()?.strip_suffix(".segment")?;
+    // No other name of the same number.
+    let is_ours = digits.len() == 10 && digits.bytes().all(|digit| digit.is_ascii_digit());
+    is_ours.then_some(digits)?.parse().ok()
+}
+
 /// Every segment of the folder and how long its file is. There must be no gap.
 fn list(directory: &Path) -> Result<BTreeMap<u32, u64>, Error> {
     let mut segments = BTreeMap::new();
     for entry in fs::read_dir(directory).map_err(Error::io("list", directory))? {
         let entry = entry.map_err(Error::io("list", directory))?;
-        let name = entry.file_name();
-        let segment = name.to_str().and_then(|name| name.strip_suffix(".segment"));
-        if let Some(segment) = segment.and_then(|digits| digits.parse().ok()) {
+        if let Some(segment) = segment_of(&entry.file_name()) {
             let metadata = entry.metadata().map_err(Error::io("examine", entry.path()))?;
             segments.insert(segment, metadata.len());
         }
@@ -308,28 +316,21 @@ fn list(directory: &Path) -> Result<BTreeMap<u32, u64>, Error> {
 }
 
 /// Makes a durable segment without records.
-fn create(directory: &Path, segment: u32, durability: Durability) -> Result<Arc<File>, Error> {
+fn create(directory: &Path, segment: u32, options: &Options) -> Result<Arc<File>, Error> {
     let path = path(directory, segment);
-    let file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .open(&path)
-        .map_err(Error::io("create", &path))?;
-    file.write_all_at(&format::segment_header(segment), 0).map_err(Error::io("write to", &path))?;
-    if durability == Durability::Synced {
-        file.sync_all().map_err(Error::io("sync", path))?;
-        sync_directory(directory)?;
+    let file = options.disk.create(&path).map_err(Error::io("create", &path))?;
+    let header = format::segment_header(segment);
+    options.disk.write_at(&file, &header, 0).map_err(Error::io("write to", &path))?;
+    if options.durability == Durability::Synced {
+        options.disk.sync(&file).map_err(Error::io("sync", path))?;
+        sync_directory(options, directory)?;
     }
     Ok(Arc::new(file))
 }
 
 /// Makes names durable.
-fn sync_directory(directory: &Path) -> Result<(), Error> {
-    File::open(directory)
-        .and_then(|directory| directory.sync_all())
-        .map_err(Error::io("sync", directory))
+fn sync_directory(options: &Options, directory: &Path) -> Result<(), Error> {
+    options.disk.sync_folder(directory).map_err(Error::io("sync", directory))
 }
 
 fn check_header(file: &File, path: &Path, segment: u32) -> Result<(), Error> {
@@ -347,7 +348,7 @@ fn check_header(file: &File, path: &Path, segment: u32) -> Result<(), Error> {
 fn recover(
     directory: &Path,
     segment: u32,
-    durability: Durability,
+    options: &Options,
 ) -> Result<(Arc<File>, u64, Option<u64>), Error> {
     let path = path(directory, segment);
     let mut file =
@@ -356,7 +357,7 @@ fn recover(
     file.read_to_end(&mut bytes).map_err(Error::io("read", &path))?;
     // A segment holds records only after its header was durable.
     if bytes.len() as u64 <= SEGMENT_HEADER_BYTES && bytes != format::segment_header(segment) {
-        return Ok((create(directory, segment, durability)?, SEGMENT_HEADER_BYTES, None));
+        return Ok((create(directory, segment, options)?, SEGMENT_HEADER_BYTES, None));
     }
     check_header(&file, &path, segment)?;
     let scan = format::scan(segment, &bytes).map_err(|damage| damaged(&path, damage))?;
@@ -367,10 +368,10 @@ fn recover(
             bytes = bytes.len() as u64 - scan.end,
             "cut off what a crash left unfinished",
         );
-        file.set_len(scan.end).map_err(Error::io("cut", &path))?;
+        options.disk.cut(&file, scan.end).map_err(Error::io("cut", &path))?;
     }
     // Whatever is read from now on may be acted upon, so it must be durable first.
-    file.sync_all().map_err(Error::io("sync", path))?;
+    options.disk.sync(&file).map_err(Error::io("sync", path))?;
     Ok((Arc::new(file), scan.end, scan.last))
 }
 

@@ -13,7 +13,7 @@
 //! the record was written. It tells what a crash may leave from what it may not: an unreadable
 //! record before the group of a readable one was durable once, so it is damage.
 
-use super::{RECORD_BYTES_MAX, SEGMENT_BYTES};
+use super::RECORD_BYTES_MAX;
 
 /// Bytes before the first record of a segment.
 pub(super) const SEGMENT_HEADER_BYTES: u64 = 16;
@@ -41,8 +41,8 @@ pub(super) fn record_bytes(payload: usize) -> u64 {
 }
 
 /// Whether a record of that many bytes, header included, belongs into the next segment.
-pub(super) fn is_full(offset: u64, record: u64) -> bool {
-    offset != SEGMENT_HEADER_BYTES && SEGMENT_BYTES < offset + record
+pub(super) fn is_full(offset: u64, record: u64, segment_bytes: u64) -> bool {
+    offset != SEGMENT_HEADER_BYTES && segment_bytes < offset + record
 }
 
 /// The header of a segment.

@@ -8,7 +8,7 @@ use std::{
 
 use bytes::Bytes;
 
-use super::{Location, Segments, format};
+use super::{Location, SEGMENT_BYTES, Segments, format};
 use crate::Error;
 
 /// Segments that end with the process. Places and limits are those of the files.
@@ -50,7 +50,7 @@ impl Segments for Memory {
         for record in records {
             let bytes = format::record_bytes(record.len());
             let mut at = state.end();
-            if format::is_full(at.offset, bytes) {
+            if format::is_full(at.offset, bytes, SEGMENT_BYTES) {
                 at = Location { segment: at.segment + 1, offset: format::SEGMENT_HEADER_BYTES };
             }
             state.records.insert(at, record.clone());

@@ -1,24 +1,35 @@
 //! The data folder: whose it is, and who may use it now.
 //!
-//! `IDENTITY` says whose, in three lines of text; it is the first thing that is made durable, so a
-//! folder without it holds nothing of ours. `LOCK` is locked by the process that uses the folder;
-//! the system lifts the lock however that process ends.
+//! `IDENTITY` says whose, in three lines of text. It is made durable once the logs are there and
+//! before anything is in them: a folder without it holds nothing of ours, and one with it has lost
+//! something if a log is missing. `LOCK` is locked by the process that uses the folder; the system
+//! lifts the lock however that process ends.
 
 use std::{
     ffi::OsStr,
-    fs::{self, File, OpenOptions, TryLockError},
-    io::{self, Write as _},
-    path::Path,
+    fs::{self, DirEntry, File, OpenOptions, TryLockError},
+    io,
+    path::{Path, PathBuf},
 };
 
 use kraken_types::Digest;
 
-use crate::{Error, tables::SCHEMA};
+use crate::{
+    Error,
+    disk::{self, Disk},
+    log::Log,
+    tables::SCHEMA,
+};
 
 const LOCK: &str = "LOCK";
 const IDENTITY: &str = "IDENTITY";
 /// What becomes the identity once it is durable.
 const IDENTITY_DRAFT: &str = "IDENTITY.new";
+
+/// The folders of the logs.
+const LOGS: [&str; 3] = [CHAIN, "batches", "votes"];
+/// The folder of the log that is the chain.
+pub(super) const CHAIN: &str = "chain";
 
 /// The first line of an identity.
 const MAGIC: &str = "kraken data folder";
@@ -26,6 +37,8 @@ const MAGIC: &str = "kraken data folder";
 /// A data folder that this process may use. The lock ends with it.
 #[derive(Debug)]
 pub(super) struct Folder {
+    path: PathBuf,
+    is_new: bool,
     _lock: File,
 }
 
@@ -37,31 +50,71 @@ struct Identity {
 }
 
 impl Folder {
-    /// Opens the data folder of a chain, or makes an empty or absent folder into one.
-    pub(super) fn open(directory: &Path, genesis: Digest) -> Result<Self, Error> {
-        fs::create_dir_all(directory).map_err(Error::io("create the data folder", directory))?;
+    /// Opens the data folder of a chain, or begins to make an empty or absent folder into one.
+    pub(super) fn open(directory: &Path, genesis: Digest, disk: &dyn Disk) -> Result<Self, Error> {
+        disk::make_folder(disk, directory)
+            .map_err(Error::io("create the data folder", directory))?;
         // A foreign folder is left as it is, without a lock file of ours.
         let is_new = is_new(directory)?;
         let lock = lock(directory)?;
-        if is_new {
-            write_identity(directory, Identity { schema: SCHEMA, genesis })?;
+        if !is_new {
+            check_identity(directory, genesis)?;
+            for log in LOGS {
+                check_log(&directory.join(log))?;
+            }
+            // What a killed process saw of the folder may not be durable yet.
+            disk.sync_folder(directory).map_err(Error::io("sync", directory))?;
         }
-        check_identity(directory, genesis)?;
-        Ok(Self { _lock: lock })
+        Ok(Self { path: directory.to_owned(), is_new, _lock: lock })
+    }
+
+    /// Whether the folder still has to become that of a chain.
+    pub(super) fn is_new(&self) -> bool {
+        self.is_new
+    }
+
+    /// Makes a new folder that of a chain. Its logs are there and empty.
+    pub(super) fn adopt(&self, genesis: Digest, disk: &dyn Disk) -> Result<(), Error> {
+        write_identity(&self.path, Identity { schema: SCHEMA, genesis }, disk)
+    }
+
+    /// What is wrong with a new folder whose logs hold something.
+    pub(super) fn lost_identity(&self) -> Error {
+        Error::DamagedIdentity { path: self.path.join(IDENTITY) }
     }
 }
 
 /// Whether the folder holds nothing yet; an error if it holds something that is not ours.
 fn is_new(directory: &Path) -> Result<bool, Error> {
-    let mut is_empty = true;
-    for entry in fs::read_dir(directory).map_err(Error::io("list the data folder", directory))? {
-        let name = entry.map_err(Error::io("list the data folder", directory))?.file_name();
-        if name == OsStr::new(IDENTITY) {
-            return Ok(false);
-        }
-        is_empty &= name == OsStr::new(LOCK) || name == OsStr::new(IDENTITY_DRAFT);
+    let listed = Error::io("list the data folder", directory);
+    let entries = fs::read_dir(directory).and_then(Iterator::collect::<io::Result<Vec<_>>>);
+    let entries = entries.map_err(listed)?;
+    if entries.iter().any(|entry| entry.file_name() == OsStr::new(IDENTITY)) {
+        return Ok(false);
     }
-    if is_empty { Ok(true) } else { Err(Error::Foreign { directory: directory.to_owned() }) }
+    if entries.iter().all(is_ours) {
+        return Ok(true);
+    }
+    Err(Error::Foreign { directory: directory.to_owned() })
+}
+
+/// Whether it may be there before the identity is.
+fn is_ours(entry: &DirEntry) -> bool {
+    let name = entry.file_name();
+    if LOGS.iter().any(|log| name == OsStr::new(log)) {
+        return fs::read_dir(entry.path()).is_ok_and(|mut segments| {
+            segments.all(|segment| segment.is_ok_and(|it| Log::is_segment(&it.file_name())))
+        });
+    }
+    name == OsStr::new(LOCK) || name == OsStr::new(IDENTITY_DRAFT)
+}
+
+/// A log was made before the identity, and never loses its last segment.
+fn check_log(path: &Path) -> Result<(), Error> {
+    let is_there = fs::read_dir(path).is_ok_and(|mut segments| {
+        segments.any(|segment| segment.is_ok_and(|it| Log::is_segment(&it.file_name())))
+    });
+    if is_there { Ok(()) } else { Err(Error::MissingLog { path: path.to_owned() }) }
 }
 
 fn lock(directory: &Path) -> Result<File, Error> {
@@ -79,17 +132,17 @@ fn lock(directory: &Path) -> Result<File, Error> {
     }
 }
 
-/// Replaces the identity as a whole, and makes it durable.
-fn write_identity(directory: &Path, identity: Identity) -> Result<(), Error> {
+/// Makes the identity durable as a whole, with all names beside it.
+fn write_identity(directory: &Path, identity: Identity, disk: &dyn Disk) -> Result<(), Error> {
     let (draft, path) = (directory.join(IDENTITY_DRAFT), directory.join(IDENTITY));
-    File::create(&draft)
-        .and_then(|mut file| {
-            file.write_all(identity.to_text().as_bytes())?;
-            file.sync_all()
+    disk.create(&draft)
+        .and_then(|file| {
+            disk.write_at(&file, identity.to_text().as_bytes(), 0)?;
+            disk.sync(&file)
         })
         .map_err(Error::io("write to", &draft))?;
-    fs::rename(&draft, &path)
-        .and_then(|()| File::open(directory)?.sync_all())
+    disk.rename(&draft, &path)
+        .and_then(|()| disk.sync_folder(directory))
         .map_err(Error::io("create", path))
 }
 

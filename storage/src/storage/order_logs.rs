@@ -1,10 +1,13 @@
 //! The logs of whoever orders: a pair for the time since each reset.
+//!
+//! Those of the time before the first reset stay where they are: a data folder without them has lost
+//! something. Later ones go with the reset that follows.
 
 use std::{fs, path::Path};
 
 use crate::{
     Error,
-    log::{Durability, Log},
+    log::{Log, Options},
 };
 
 const BATCHES: &str = "batches";
@@ -18,19 +21,24 @@ pub(super) struct OrderLogs {
 }
 
 impl OrderLogs {
+    /// Makes empty ones that end with the process.
+    pub(super) fn in_memory() -> Result<Self, Error> {
+        Ok(Self { batches: Log::in_memory()?, votes: Log::in_memory()? })
+    }
+
     /// Opens or creates those of the time since a reset, zero for the time before the first, and
-    /// removes those of other times. Without a folder they begin empty in memory.
-    pub(super) fn open(directory: Option<&Path>, resets: u32) -> Result<Self, Error> {
-        let Some(directory) = directory else {
-            return Ok(Self { batches: Log::in_memory()?, votes: Log::in_memory()? });
-        };
+    /// removes those of other resets.
+    pub(super) fn open(directory: &Path, options: &Options, resets: u32) -> Result<Self, Error> {
         let kept = [BATCHES, VOTES].map(|log| name(log, resets));
         remove_others(directory, &kept)?;
-        let [batches, votes] = kept.map(|name| directory.join(name));
-        Ok(Self {
-            batches: Log::open(&batches, Durability::Synced)?,
-            votes: Log::open(&votes, Durability::Synced)?,
-        })
+        let [batches, votes] =
+            kept.map(|name| Log::open_with(&directory.join(name), options.clone()));
+        Ok(Self { batches: batches?, votes: votes? })
+    }
+
+    /// Whether nothing was ever appended.
+    pub(super) fn are_empty(&self) -> bool {
+        self.batches.last().is_none() && self.votes.last().is_none()
     }
 }
 
@@ -42,7 +50,7 @@ fn remove_others(directory: &Path, kept: &[String]) -> Result<(), Error> {
     for entry in fs::read_dir(directory).map_err(Error::io("list the data folder", directory))? {
         let name = entry.map_err(Error::io("list the data folder", directory))?.file_name();
         let name = name.to_string_lossy();
-        if is_log(&name) && !kept.iter().any(|kept| *kept == name) {
+        if is_of_a_reset(&name) && !kept.iter().any(|kept| *kept == name) {
             let path = directory.join(&*name);
             fs::remove_dir_all(&path).map_err(Error::io("remove", &path))?;
         }
@@ -50,11 +58,10 @@ fn remove_others(directory: &Path, kept: &[String]) -> Result<(), Error> {
     Ok(())
 }
 
-/// Whether a name is one of those that this file makes.
-fn is_log(name: &str) -> bool {
-    [BATCHES, VOTES].iter().any(|log| match name.strip_prefix(log) {
-        Some("") => true,
-        Some(rest) => rest.strip_prefix('-').is_some_and(|count| count.parse::<u32>().is_ok()),
-        None => false,
+/// Whether a name is one that this file makes for the time since a reset.
+fn is_of_a_reset(name: &str) -> bool {
+    [BATCHES, VOTES].iter().any(|log| {
+        let count = name.strip_prefix(log).and_then(|rest| rest.strip_prefix('-'));
+        count.is_some_and(|count| count.parse::<u32>().is_ok())
     })
 }

@@ -1,53 +1,90 @@
 //! From the chain log to an engine that holds all of it.
 
-use std::{fs, path::Path};
+use std::path::Path;
 
 use bytes::Bytes;
 use starknet_api::block::BlockNumber;
 
 use super::{
+    OpenEngine,
     apply::{self, Tip},
     read_block, reset,
 };
 use crate::{
     Error,
     codec::{self, Record},
-    engine::{Engine, Fjall, OpenError},
+    engine::{Engine, OpenError, folder},
     log::{Location, Log},
     trie,
 };
+
+/// An engine that holds every block, and how many there are.
+type Ready = (Box<dyn Engine>, u64);
 
 /// Opens the engine and applies the blocks that it lacks; also tells how many blocks there are.
 ///
 /// An engine that is gone or damaged is made again from the log, which takes its time and loses
 /// nothing.
 pub(super) fn open_engine(
+    open: &OpenEngine<'_>,
     path: &Path,
     chain: &Log,
     progress: &mut dyn FnMut(u64, u64),
-) -> Result<(Box<dyn Engine>, u64), Error> {
-    let engine = match Fjall::open(path) {
-        Ok(engine) => engine,
-        Err(OpenError::Other(error)) => return Err(error),
-        Err(OpenError::Damaged(error)) => {
-            tracing::warn!(
-                error = &error as &dyn std::error::Error,
-                path = %path.display(),
-                "the storage engine is damaged; it is made again from the chain log",
-            );
-            fs::remove_dir_all(path).map_err(Error::io("remove", path))?;
-            match Fjall::open(path) {
-                Ok(engine) => engine,
-                Err(OpenError::Other(error)) => return Err(error),
-                Err(OpenError::Damaged(error)) => {
-                    let path = path.to_owned();
-                    return Err(Error::Engine { path, source: Box::new(error) });
-                }
-            }
-        }
+) -> Result<Ready, Error> {
+    folder::remove_old(path)?;
+    let why = match folder::sentence(path)? {
+        Some(why) => why,
+        None => match try_open(open, path, chain, progress) {
+            Ok(ready) => return Ok(ready),
+            Err(OpenError::Damaged(why)) => why,
+            Err(OpenError::Other(error)) => return Err(error),
+        },
     };
-    let blocks = catch_up(&engine, path, chain, progress)?;
-    Ok((Box::new(engine), blocks))
+    tracing::warn!(
+        path = %path.display(),
+        "the storage engine is damaged: {why}; it is made again from the chain log",
+    );
+    folder::discard(path)?;
+    try_open(open, path, chain, progress).map_err(|error| match error {
+        OpenError::Other(error) => error,
+        OpenError::Damaged(what) => Error::DamagedEngine { path: path.to_owned(), what },
+    })
+}
+
+fn try_open(
+    open: &OpenEngine<'_>,
+    path: &Path,
+    chain: &Log,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<Ready, OpenError> {
+    let engine = open(path)?;
+    // A root that is wrong in a new engine is wrong in the log.
+    let is_new = apply::applied_up_to(engine.as_ref()).is_ok_and(|applied| applied.is_none());
+    match catch_up(engine.as_ref(), path, chain, progress) {
+        Ok(blocks) => Ok((engine, blocks)),
+        Err(error) if !is_new && blames_the_engine(&error) => {
+            Err(OpenError::Damaged(error.to_string()))
+        }
+        Err(error) => Err(OpenError::Other(error)),
+    }
+}
+
+/// Whether an error says that the engine holds something else than what was written there.
+fn blames_the_engine(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::DamagedEngine { .. }
+            | Error::Malformed { .. }
+            | Error::TrieNode { .. }
+            | Error::WrongRoot { .. }
+    )
+}
+
+/// Condemns the engine if an error says that what it holds makes no sense.
+pub(super) fn judge(engine: &dyn Engine, error: &Error) {
+    if matches!(error, Error::Malformed { .. } | Error::TrieNode { .. }) {
+        engine.condemn(&error.to_string());
+    }
 }
 
 /// Applies the records of the log that are not in the engine; tells how many blocks there are.
@@ -66,8 +103,13 @@ fn catch_up(
     let Some(last) = chain.last().filter(|last| from != Some(*last)) else {
         return Ok(done);
     };
+    let blocks = newest_number(chain, last)?.0 + 1;
     // With resets in between there may be more records than blocks are missing.
-    let missing = (newest_number(chain, last)?.0 + 1).saturating_sub(done).max(1);
+    let missing = blocks.saturating_sub(done).max(1);
+    tracing::info!(
+        path = %path.display(),
+        "the storage engine lacks {missing} of {blocks} blocks; they are applied again",
+    );
     progress(0, missing);
     // The first record is the last one in the engine, if there is one.
     let records = chain.records(from).skip(usize::from(from.is_some()));

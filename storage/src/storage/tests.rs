@@ -1,3 +1,6 @@
+mod crash;
+mod damage;
+
 use std::{collections::BTreeMap, fs, path::Path};
 
 use kraken_types::Digest;

@@ -146,7 +146,10 @@ fn an_order_begins_anew_with_every_reset() {
         names
     };
     drop(open(Some(directory.path())));
-    assert_eq!(names(), ["IDENTITY", "LOCK", "batches-1", "chain", "engine", "votes-1"]);
+    assert_eq!(
+        names(),
+        ["IDENTITY", "LOCK", "batches", "batches-1", "chain", "engine", "votes", "votes-1",]
+    );
 }
 
 #[test]

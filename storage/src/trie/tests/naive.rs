@@ -8,19 +8,19 @@ use starknet_types_core::{
 };
 
 /// Leaves by key. Zeros are not in it.
-pub(super) type Leaves = BTreeMap<Felt, Felt>;
+pub(crate) type Leaves = BTreeMap<Felt, Felt>;
 
 /// Everything that a state root commits to.
 #[derive(Clone, Debug, Default)]
-pub(super) struct State {
-    pub(super) storage: BTreeMap<Felt, Leaves>,
-    pub(super) nonces: Leaves,
-    pub(super) class_hashes: Leaves,
-    pub(super) compiled_class_hashes: Leaves,
+pub(crate) struct State {
+    pub(crate) storage: BTreeMap<Felt, Leaves>,
+    pub(crate) nonces: Leaves,
+    pub(crate) class_hashes: Leaves,
+    pub(crate) compiled_class_hashes: Leaves,
 }
 
 /// Sets a leaf; zero deletes it.
-pub(super) fn set(leaves: &mut Leaves, key: Felt, value: Felt) {
+pub(crate) fn set(leaves: &mut Leaves, key: Felt, value: Felt) {
     if value == Felt::ZERO {
         leaves.remove(&key);
     } else {
@@ -28,16 +28,16 @@ pub(super) fn set(leaves: &mut Leaves, key: Felt, value: Felt) {
     }
 }
 
-pub(super) fn pedersen_root(leaves: &Leaves) -> Felt {
+pub(crate) fn pedersen_root(leaves: &Leaves) -> Felt {
     root(leaves, &Pedersen::hash)
 }
 
-pub(super) fn poseidon_root(leaves: &Leaves) -> Felt {
+pub(crate) fn poseidon_root(leaves: &Leaves) -> Felt {
     root(leaves, &Poseidon::hash)
 }
 
 impl State {
-    pub(super) fn contracts_root(&self) -> Felt {
+    pub(crate) fn contracts_root(&self) -> Felt {
         let mut leaves = Leaves::new();
         for maps in [&self.nonces, &self.class_hashes] {
             leaves.extend(maps.keys().map(|address| (*address, Felt::ZERO)));
@@ -55,7 +55,7 @@ impl State {
         pedersen_root(&leaves)
     }
 
-    pub(super) fn classes_root(&self) -> Felt {
+    pub(crate) fn classes_root(&self) -> Felt {
         let tag = Felt::from_bytes_be_slice(b"CONTRACT_CLASS_LEAF_V0");
         let leaves = self
             .compiled_class_hashes
@@ -65,7 +65,7 @@ impl State {
         poseidon_root(&leaves)
     }
 
-    pub(super) fn state_root(&self) -> Felt {
+    pub(crate) fn state_root(&self) -> Felt {
         let (contracts, classes) = (self.contracts_root(), self.classes_root());
         if contracts == Felt::ZERO && classes == Felt::ZERO {
             return Felt::ZERO;

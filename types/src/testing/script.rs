@@ -1,9 +1,12 @@
 //! Arbitrary bytes, read as choices.
 
-use borsh::{BorshDeserialize, BorshSerialize};
-use kraken_types::codec;
+use std::array;
 
-/// What is left of an input. At its end every choice is the first one, so that a script can be cut
+use borsh::{BorshDeserialize, BorshSerialize};
+
+use crate::codec;
+
+/// What is left of an input of a fuzz target. At its end every choice is the first one, so that a script can be cut
 /// anywhere and a longer one begins with the same events.
 #[derive(Debug)]
 pub struct Script<'a>(&'a [u8]);
@@ -65,7 +68,7 @@ impl<'a> Script<'a> {
             250 => u64::MAX,
             251 => u64::MAX - 1,
             252 => number / 2,
-            253.. => u64::from_le_bytes(std::array::from_fn(|_| self.byte())),
+            253.. => u64::from_le_bytes(array::from_fn(|_| self.byte())),
         }
     }
 
