@@ -210,7 +210,12 @@ pub(crate) const METHODS: &[Method] = &[
     },
     Method {
         name: "devnet_getAccountBalance",
-        params: &[required("address"), optional("unit"), optional("block_id")],
+        params: &[
+            required("address"),
+            optional("unit"),
+            optional("block_id"),
+            optional("block_tag"),
+        ],
         errors: &[24],
         handler: Handler::DevnetRead(|call| {
             method::devnet::accounts::get_account_balance(call).map(json).boxed()

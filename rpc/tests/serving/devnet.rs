@@ -43,6 +43,9 @@ async fn minting_pays_out_and_says_what_is_there_now() {
     let at_genesis = json!(["0xabc", null, {"block_number": 0}]);
     let balance = node.ask("devnet_getAccountBalance", at_genesis).await;
     assert_eq!(balance, json!({"amount": "0", "unit": "FRI"}));
+    let by_tag = json!({"address": "0xabc", "unit": "WEI", "block_tag": "pre_confirmed"});
+    let balance = node.ask("devnet_getAccountBalance", by_tag).await;
+    assert_eq!(balance, json!({"amount": "10", "unit": "WEI"}));
 
     let error = node.fail("devnet_mint", json!(["0xabc", -1])).await;
     assert_eq!(error["data"]["reason"], "amount: expected a number from 0 to 2^128 - 1, got -1");

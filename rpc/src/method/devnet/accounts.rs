@@ -77,7 +77,9 @@ pub(crate) async fn get_predeployed_accounts(call: &Call<'_>) -> Result<Vec<Acco
 pub(crate) async fn get_account_balance(call: &Call<'_>) -> Result<Balance, Error> {
     let address: ContractAddress = call.params.required("address")?;
     let unit = call.params.optional("unit")?.unwrap_or(Unit::Fri);
-    let block_id = call.params.optional("block_id")?.unwrap_or(BlockId::Latest);
+    // Devnet's name, or the one that starknet.py 0.30 still uses.
+    let block_id = call.params.optional("block_id")?.or(call.params.optional("block_tag")?);
+    let block_id = block_id.unwrap_or(BlockId::Latest);
     balance(call.context, call.view.clone(), block_id, address, unit).await
 }
 
