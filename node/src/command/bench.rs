@@ -3,5 +3,8 @@
 pub(crate) mod execution;
 pub(crate) mod order;
 
+mod child;
+mod load;
 mod process;
 mod sample;
+mod transfers;

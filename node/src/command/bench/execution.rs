@@ -4,10 +4,7 @@
 //! loop they validate and execute; in the node they also parse, store and hash, and they send the
 //! load. So the node can at best reach the raw loop.
 
-mod child;
-mod load;
 mod raw;
-mod transfers;
 
 use std::{
     fmt::{self, Display},
@@ -21,9 +18,10 @@ use kraken_storage::Storage;
 use kraken_types::Genesis;
 use tokio::{runtime, time};
 
-use self::{
+use super::{
     child::Node,
     load::{Caller, Latencies},
+    transfers,
 };
 use crate::{
     args::bench::ExecutionBenchArgs, failure::Failure, progress::Progress, settings, wiring,

@@ -18,8 +18,7 @@ use starknet_api::{
     transaction::{TransactionExecutionStatus, fields::TransactionSignature},
 };
 
-use super::transfers;
-use crate::{failure::Failure, wiring};
+use crate::{command::bench::transfers, failure::Failure, wiring};
 
 /// Transactions of a block.
 const BLOCK_TRANSACTIONS: usize = 500;

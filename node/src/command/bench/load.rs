@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use starknet_types_core::felt::Felt;
 use tokio::{task::JoinSet, time};
 
-use super::transfers;
-use crate::{command::bench::sample::Sample, failure::Failure};
+use super::{sample::Sample, transfers};
+use crate::failure::Failure;
 
 /// Connections that submit at the same time.
 const CONNECTIONS: usize = 32;

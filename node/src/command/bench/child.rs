@@ -8,8 +8,8 @@ use std::{
     thread,
 };
 
-use super::transfers;
-use crate::{args::value::BlockGeneration, command::bench::process, failure::Failure};
+use super::{process, transfers};
+use crate::{args::value::BlockGeneration, failure::Failure};
 
 /// A running node in a temporary folder. Dropping it ends the node and removes the folder.
 #[derive(Debug)]
