@@ -47,6 +47,7 @@ fn main() -> ExitCode {
         Command::Init(init) => command::init::run(&init),
         Command::Inspect(inspect) => command::inspect::run(&inspect),
         Command::Bench(BenchCommand::Execution(bench)) => command::bench::execution::run(bench),
+        Command::Bench(BenchCommand::Soak(bench)) => command::bench::soak::run(bench),
         Command::Bench(BenchCommand::Order(bench)) => {
             command::bench::order::run(&bench, log.as_ref())
         }

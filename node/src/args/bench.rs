@@ -21,6 +21,14 @@ through JSON-RPC against a node of its own in a temporary folder, with a block a
 table in Markdown. Takes a few minutes; run nothing else meanwhile.")]
     Execution(ExecutionBenchArgs),
 
+    /// Transfers of STRK for minutes: whether the node stays as fast and as small as it was
+    #[command(after_help = "\
+Signs transfers of many accounts, then sends them through JSON-RPC to a node of its own in a
+temporary folder, with a block a second, in ten parts. Prints a table in Markdown with a line for
+each part: how fast it was, what a block took, and how much memory and disk the node holds. Takes
+some ten minutes; run nothing else meanwhile.")]
+    Soak(SoakArgs),
+
     /// Opaque transactions through a committee of processes that order and execute nothing
     #[command(after_help = "\
 Starts a process for each validator on this machine, sends each its share at a steady rate whatever
@@ -52,6 +60,23 @@ pub(crate) struct ExecutionBenchArgs {
     /// Transfers a second while latency is measured
     #[arg(long, value_name = "NUMBER", default_value_t = NonZeroU32::new(100).expect("not zero"))]
     pub(crate) rate: NonZeroU32,
+}
+
+/// `kraken bench soak`.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub(crate) struct SoakArgs {
+    /// Transfers, all parts together
+    #[arg(
+        long,
+        value_name = "NUMBER",
+        default_value_t = 100_000,
+        value_parser = clap::value_parser!(u32).range(10..)
+    )]
+    pub(crate) transactions: u32,
+
+    /// Accounts that send them
+    #[arg(long, value_name = "NUMBER", default_value_t = NonZeroU16::new(200).expect("not zero"))]
+    pub(crate) accounts: NonZeroU16,
 }
 
 /// `kraken bench order`.

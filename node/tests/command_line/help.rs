@@ -16,6 +16,7 @@ fn help_teaches() {
         ("init", &["init", "--help"]),
         ("bench_execution", &["bench", "execution", "--help"]),
         ("bench_order", &["bench", "order", "--help"]),
+        ("bench_soak", &["bench", "soak", "--help"]),
     ] {
         let output = run(arguments);
         assert!(output.status.success(), "{name}");

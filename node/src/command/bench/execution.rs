@@ -8,7 +8,6 @@ mod raw;
 
 use std::{
     fmt::{self, Display},
-    io::{self, Write},
     thread,
     time::{Duration, Instant},
 };
@@ -16,16 +15,15 @@ use std::{
 use kraken_execution::{Chain, Prepared, genesis::Extras};
 use kraken_storage::Storage;
 use kraken_types::Genesis;
-use tokio::{runtime, time};
+use tokio::time;
 
 use super::{
     child::Node,
-    load::{Caller, Latencies},
+    load::{self, Caller, Latencies},
+    process::Memory,
     transfers,
 };
-use crate::{
-    args::bench::ExecutionBenchArgs, failure::Failure, progress::Progress, settings, wiring,
-};
+use crate::{args::bench::ExecutionBenchArgs, failure::Failure, progress::Progress, wiring};
 
 /// How long latency is measured.
 const LATENCY_SECONDS: u32 = 20;
@@ -37,27 +35,9 @@ const REST: Duration = Duration::from_secs(5);
 /// If there are too few accounts, or something does not work that is measured.
 pub(crate) fn run(args: ExecutionBenchArgs) -> Result<(), Failure> {
     let genesis = transfers::genesis(args.accounts.get());
-    let needed = args.transactions.get().div_ceil(genesis.limits.nonce_ahead_max);
-    if u32::from(args.accounts.get()) < needed {
-        return Err(Failure::new(
-            format!(
-                "{} accounts cannot send {} transfers at once",
-                args.accounts, args.transactions
-            ),
-            format!("ask for {needed} accounts or more with --accounts"),
-        ));
-    }
-    let runtime = runtime::Builder::new_multi_thread()
-        .enable_all()
-        .thread_stack_size(settings::THREAD_STACK_BYTES)
-        .build()
-        .map_err(|error| {
-            Failure::because("cannot start threads", &error, "allow this process more of them")
-        })?;
-    let table = runtime.block_on(measure(args, genesis))?;
-    write!(io::stdout(), "{table}").map_err(|error| {
-        Failure::because("cannot write the table", &error, "check where the output goes")
-    })
+    load::check_accounts(&genesis, args.transactions.get())?;
+    let table = super::block_on(measure(args, genesis))?;
+    super::print(&table)
 }
 
 async fn measure(args: ExecutionBenchArgs, genesis: Genesis) -> Result<Table, Failure> {
@@ -128,13 +108,7 @@ async fn measure_node(
     caller.await_receipts(bulk, accounts).await?;
     let elapsed = began.elapsed();
     let loaded_memory = node.memory();
-    let counted = caller.transactions().await?;
-    if counted != u64::try_from(bulk.len()).unwrap_or(u64::MAX) {
-        return Err(Failure::new(
-            format!("{} transfers were sent and {counted} are in blocks", bulk.len()),
-            "this is a bug; please report it",
-        ));
-    }
+    caller.require_transactions(bulk.len()).await?;
     tracing::info!("whole node: {} transfers a second, for latency", args.rate);
     let latencies = caller.measure_latency(steady, args.rate.get()).await?;
     Ok(Whole { elapsed, latencies, idle_memory, loaded_memory })
@@ -204,16 +178,5 @@ struct Millis(Duration);
 impl Display for Millis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ms", self.0.as_millis())
-    }
-}
-
-struct Memory(Option<u64>);
-
-impl Display for Memory {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Some(bytes) => write!(f, "{} MB", bytes / 1_000_000),
-            None => f.write_str("unknown on this system"),
-        }
     }
 }

@@ -6,6 +6,7 @@ use std::{
 };
 
 use kraken_execution::Prepared;
+use kraken_types::Genesis;
 use reqwest::Client;
 use serde_json::{Value, json};
 use starknet_types_core::felt::Felt;
@@ -37,6 +38,22 @@ enum Submitted {
     Admitted,
     /// The pool is full: try again.
     Full,
+}
+
+/// Checks that the accounts of a chain can send so many transfers without waiting for blocks.
+///
+/// # Errors
+/// If they are too few.
+pub(super) fn check_accounts(genesis: &Genesis, transfers: u32) -> Result<(), Failure> {
+    let accounts = genesis.accounts.count;
+    let needed = transfers.div_ceil(genesis.limits.nonce_ahead_max);
+    if needed <= u32::from(accounts) {
+        return Ok(());
+    }
+    Err(Failure::new(
+        format!("{accounts} accounts cannot send {transfers} transfers at once"),
+        format!("ask for {needed} accounts or more with --accounts"),
+    ))
 }
 
 impl Caller {
@@ -108,11 +125,11 @@ impl Caller {
         Ok(())
     }
 
-    /// Transactions in all closed blocks.
+    /// Checks that closed blocks hold so many transactions.
     ///
     /// # Errors
-    /// If the node does not answer.
-    pub(super) async fn transactions(&self) -> Result<u64, Failure> {
+    /// If they hold more or fewer, or the node does not answer.
+    pub(super) async fn require_transactions(&self, wanted: usize) -> Result<(), Failure> {
         let latest = self.result("starknet_blockNumber", json!([])).await?;
         let mut sum = 0;
         for number in 0..=latest.as_u64().unwrap_or(0) {
@@ -120,7 +137,13 @@ impl Caller {
             let count = self.result("starknet_getBlockTransactionCount", block).await?;
             sum += count.as_u64().unwrap_or(0);
         }
-        Ok(sum)
+        if u64::try_from(wanted) == Ok(sum) {
+            return Ok(());
+        }
+        Err(Failure::new(
+            format!("{wanted} transfers were sent and {sum} are in blocks"),
+            "this is a bug; please report it",
+        ))
     }
 
     /// Submits transfers at a steady rate, whatever the node does, and measures until when each is

@@ -1,6 +1,10 @@
 //! What processes use of the machine.
 
-use std::{fs, time::Duration};
+use std::{
+    fmt::{self, Display},
+    fs,
+    time::Duration,
+};
 
 /// Ticks of a second in what the system tells of processes; the same on all of Linux.
 const TICKS: u32 = 100;
@@ -56,6 +60,19 @@ pub(super) fn memory(process: u32) -> Option<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
     let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kibibytes * 1_024)
+}
+
+/// Bytes of memory, for people; `None` where the system does not say.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Memory(pub(super) Option<u64>);
+
+impl Display for Memory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(bytes) => write!(f, "{} MB", bytes / 1_000_000),
+            None => f.write_str("unknown on this system"),
+        }
+    }
 }
 
 #[cfg(test)]
