@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { before, describe, it } from "node:test";
 import { stark } from "starknet";
 import {
+  URLS,
   ampleBounds,
   connect,
   fundedAccount,
@@ -11,6 +12,12 @@ import {
   strkTransfer,
   succeeded,
 } from "./kraken.mjs";
+
+/**
+ * How many go out without waiting. A validator of a committee sees every fourth of them here, and
+ * takes no nonce that is 200 ahead of what it knows.
+ */
+const COUNT = URLS.length > 1 ? 100n : 300n;
 
 describe("a burst", () => {
   let provider;
@@ -42,14 +49,14 @@ describe("a burst", () => {
     }
   }
 
-  it("of 100 transactions is taken without waiting and keeps its order", async () => {
+  it(`of ${COUNT} transactions is taken without waiting and keeps its order`, async () => {
     const account = await fundedAccount(provider, 2);
     const recipient = stark.randomAddress();
     const resourceBounds = await ampleBounds(provider);
     const first = BigInt(await account.getNonce());
 
     const hashes = [];
-    for (let index = 0n; index < 100n; index += 1n) {
+    for (let index = 0n; index < COUNT; index += 1n) {
       const { transaction_hash: sent } = await account.execute(strkTransfer(recipient, 1n), {
         nonce: first + index,
         resourceBounds,
@@ -58,8 +65,8 @@ describe("a burst", () => {
       hashes.push(sent);
     }
     await inOrder(hashes);
-    assert.equal(BigInt(await account.getNonce()), first + 100n);
-    assert.equal(await strkBalance(provider, recipient), 100n);
+    assert.equal(BigInt(await account.getNonce()), first + COUNT);
+    assert.equal(await strkBalance(provider, recipient), COUNT);
   });
 
   it("that arrives in another order is put in order", async () => {
