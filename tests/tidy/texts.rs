@@ -5,9 +5,9 @@ use std::{collections::BTreeSet, fs, path::Path};
 use crate::{files, root, shown};
 
 /// Text files of ours.
-const TEXTS: [&str; 14] = [
-    ".cairo", ".json", ".lock", ".md", ".mjs", ".js", ".rs", ".sh", ".snap", ".toml", ".txt",
-    ".yaml", ".yml", "run",
+const TEXTS: [&str; 15] = [
+    ".cairo", ".json", ".lock", ".md", ".mjs", ".js", ".py", ".rs", ".sh", ".snap", ".toml",
+    ".txt", ".yaml", ".yml", "run",
 ];
 
 /// All that a file says.
@@ -116,7 +116,7 @@ fn nothing_is_left_for_later() {
     // Put together here, or this file would hold them.
     let marks =
         [["TO", "DO"], ["FIX", "ME"], ["#[ig", "nore"], ["todo", "!("]].map(|mark| mark.concat());
-    for path in files(&[".rs", ".toml", ".md", ".cairo", ".mjs", ".js"]) {
+    for path in files(&[".rs", ".toml", ".md", ".cairo", ".mjs", ".js", ".py"]) {
         let text = read(&path);
         for mark in &marks {
             assert!(!text.contains(mark.as_str()), "{} says {mark}", shown(&path));
