@@ -31,6 +31,9 @@ pub fn validate(
     transaction: &Prepared,
     skip_validate: bool,
 ) -> Result<Result<(), Rejection>, Fault> {
+    if !skip_validate && let Err(rejection) = check_sender(&state, transaction)? {
+        return Ok(Err(rejection));
+    }
     let account_nonce = state.nonce(transaction.sender())?;
     if let Err(rejection) = check_nonce(account_nonce, transaction) {
         return Ok(Err(rejection));
@@ -59,6 +62,17 @@ pub fn validate(
             Ok(Err(Rejection::new(RejectionKind::Unexpected, reason)))
         }
     }
+}
+
+/// Nobody is there to say yes or no. The engine would look at the balance first, which misleads
+/// whoever forgot to deploy an account, or mistyped its address.
+fn check_sender(state: &State, transaction: &Prepared) -> Result<Result<(), Rejection>, Fault> {
+    let sender = transaction.sender();
+    if transaction.is_deploy_account() || state.class_hash_at(sender)?.is_some() {
+        return Ok(Ok(()));
+    }
+    let reason = format!("sender {:#x} is not deployed", sender.0.key());
+    Ok(Err(Rejection::new(RejectionKind::ValidationFailure, reason)))
 }
 
 /// Any nonce from the account's on may come up, but a deploy_account has none before it to wait for.

@@ -78,8 +78,10 @@ fn the_signature_must_be_the_accounts() {
 #[test]
 fn the_sender_must_be_an_account() {
     let mut world = World::new();
-    // Give them money first, so that nothing else is missing.
     let nobody = PredeployedAccountAt::new(&world, address(0x5555));
+    let undeployed = testing::transfer(&world.chain, &nobody.0, 0, address(1), 5);
+    assert_eq!(verdict(&world, undeployed), Err(RejectionKind::ValidationFailure));
+    // Give them money, so that nothing else is missing.
     let gift = 10_u128.pow(21) / 2;
     let from = world.accounts[0];
     let calls = [
