@@ -8,6 +8,7 @@ pub(crate) mod get_block;
 pub(crate) mod get_class;
 pub(crate) mod get_class_hash_at;
 pub(crate) mod get_events;
+pub(crate) mod get_messages_status;
 pub(crate) mod get_nonce;
 pub(crate) mod get_state_update;
 pub(crate) mod get_storage_at;

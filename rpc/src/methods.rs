@@ -93,6 +93,12 @@ pub(crate) const METHODS: &[Method] = &[
         handler: Handler::Read(method::get_transaction_status::answer),
     },
     Method {
+        name: "starknet_getMessagesStatus",
+        params: &[TRANSACTION],
+        errors: &[29],
+        handler: Handler::Read(method::get_messages_status::answer),
+    },
+    Method {
         name: "starknet_getTransactionByHash",
         params: &[TRANSACTION, FLAGS],
         errors: &[29],

@@ -111,6 +111,19 @@ impl FromInput for TransactionHash {
     }
 }
 
+/// A hash of L1: a number of 256 bits, which may be none of the field.
+impl FromInput for Hex<[u8; 32]> {
+    fn from_input(input: &Input<'_>) -> Result<Self, InvalidParams> {
+        digits(input, |digits| {
+            let is_number = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+            let significant = digits.trim_start_matches('0');
+            if digits.is_empty() || !is_number { None } else { to_bytes(significant) }
+        })
+        .ok_or_else(|| input.expected("a hash of L1, 0x and at most 64 hexadecimal digits"))
+        .map(Self)
+    }
+}
+
 impl FromInput for Hex<u64> {
     fn from_input(input: &Input<'_>) -> Result<Self, InvalidParams> {
         digits(input, |digits| u64::from_str_radix(digits, 16).ok())
@@ -205,5 +218,14 @@ mod tests {
         let call =
             r#"{"contract_address": "0x1", "entry_point_selector": "0x2", "calldata": ["0x3", 4]}"#;
         assert_eq!(read::<Call>(call), Err("it.calldata[1]: expected text, got 4".to_owned()),);
+    }
+
+    #[test]
+    fn a_hash_of_l1_may_be_larger_than_the_field() {
+        let all = format!("\"0x{}\"", "f".repeat(64));
+        assert_eq!(read(&all).map(|Hex::<[u8; 32]>(bytes)| bytes), Ok([0xff; 32]));
+        for wrong in ["7", "\"7\"", "\"0x\"", "\"0xg\"", &all.replace("0x", "0x1")] {
+            assert!(read::<Hex<[u8; 32]>>(wrong).is_err(), "{wrong}");
+        }
     }
 }
