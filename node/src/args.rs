@@ -6,6 +6,7 @@
 
 pub(crate) mod bench;
 pub(crate) mod committee;
+pub(crate) mod environment;
 pub(crate) mod given;
 pub(crate) mod value;
 pub(crate) mod worker;

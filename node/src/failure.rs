@@ -28,6 +28,16 @@ impl fmt::Display for Failure {
     }
 }
 
+/// What to do when the disk is full, if this says that it is: no space left, over a quota, or over
+/// the size that a file may have.
+pub(crate) fn full_disk_remedy(line: &str) -> Option<&'static str> {
+    // As Linux numbers them; libraries hand on the text, and not always the error.
+    const FULL: [&str; 3] = ["(os error 28)", "(os error 122)", "(os error 27)"];
+    FULL.iter().any(|full| line.contains(full)).then_some(
+        "make room on the disk and start it again; nothing that was acknowledged is lost",
+    )
+}
+
 /// An error and its causes in one line, without what an outer message says already.
 pub(crate) fn chain(error: &dyn Error) -> String {
     let mut line = error.to_string();
@@ -44,6 +54,14 @@ pub(crate) fn chain(error: &dyn Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_full_disk_is_known_by_its_number() {
+        let full = std::io::Error::from_raw_os_error(28);
+        assert!(full_disk_remedy(&format!("cannot append: {full}")).is_some());
+        let other = std::io::Error::from_raw_os_error(2);
+        assert_eq!(full_disk_remedy(&format!("cannot append: {other}")), None);
+    }
 
     #[test]
     fn a_failure_is_one_line_with_its_causes_and_a_remedy() {

@@ -14,7 +14,10 @@ use tokio::{
     time,
 };
 
-use crate::{failure::Failure, settings};
+use crate::{
+    failure::{self, Failure},
+    settings,
+};
 
 /// Something that serves.
 pub(crate) trait Running {
@@ -97,18 +100,27 @@ async fn serve<R: Running>(
     }
     match ended {
         None => Ok(()),
-        Some(reason) => Err(Failure::new(
-            format!("the node stopped: {reason}"),
-            "start it again; the log above says more",
-        )),
+        Some(reason) => {
+            let remedy = failure::full_disk_remedy(&reason);
+            Err(Failure::new(
+                format!("the node stopped: {reason}"),
+                remedy.unwrap_or("start it again; the log above says more"),
+            ))
+        }
     }
 }
+
+/// The signal for a file that is larger than `ulimit -f` allows.
+const SIGXFSZ: i32 = 25;
 
 /// What asks a process to end.
 #[derive(Debug)]
 pub(crate) struct Endings {
     interrupt: unix::Signal,
     terminate: unix::Signal,
+    /// Nobody waits for it. That somebody could makes the write that went over a limit of this
+    /// process an error like that of a full disk, and not the end without a word.
+    _file_too_large: unix::Signal,
     /// Resolves when the standard input is closed; `None` if nobody cares, and from then on.
     orphaned: Option<oneshot::Receiver<()>>,
 }
@@ -131,6 +143,7 @@ impl Endings {
         Ok(Self {
             interrupt: listen(SignalKind::interrupt())?,
             terminate: listen(SignalKind::terminate())?,
+            _file_too_large: listen(SignalKind::from_raw(SIGXFSZ))?,
             orphaned: (parent == Parent::Watched).then(watch_stdin),
         })
     }

@@ -266,6 +266,13 @@ pub(crate) fn open(
 /// Why storage cannot go on; some of its messages say themselves what to do.
 pub(crate) fn storage_failure(error: &kraken_storage::Error) -> Failure {
     let message = failure::chain(error);
+    if let Some(remedy) = failure::full_disk_remedy(&message) {
+        return Failure::new(message, remedy);
+    }
+    if let kraken_storage::Error::Engine { path, .. } = error {
+        let remedy = format!("remove {}, and the next start makes it again", path.display());
+        return Failure::new(message, remedy);
+    }
     match message.split_once("; ") {
         Some((problem, remedy)) => Failure::new(problem, remedy),
         None => Failure::new(message, "restore the data folder from a copy, or name another one"),

@@ -5,7 +5,7 @@ use std::path::Path;
 use kraken_types::{Genesis, ValidatorId};
 
 use crate::{
-    args::{committee::RunArgs, value::LogFilter},
+    args::{committee::RunArgs, environment, value::LogFilter},
     banner::{self, validator::Banner},
     failure::Failure,
     genesis::committee,
@@ -23,6 +23,7 @@ use crate::{
 /// # Errors
 /// If the settings make no sense, the node cannot start, or one of its tasks ended.
 pub(crate) fn run(args: &RunArgs, log: Option<&LogFilter>) -> Result<(), Failure> {
+    environment::check()?;
     let config = args.config.as_deref().unwrap_or(Path::new(settings::CONFIG_FILE));
     let settings = RunSettings::load(config, args.given.clone())?;
     telemetry::start(log.unwrap_or(&settings.log));

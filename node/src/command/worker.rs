@@ -1,7 +1,7 @@
 //! `kraken worker`: one worker of a validator, in a process of its own.
 
 use crate::{
-    args::{value::LogFilter, worker::WorkerArgs},
+    args::{environment, value::LogFilter, worker::WorkerArgs},
     failure::Failure,
     service::{self, Parent},
     settings::worker::WorkerSettings,
@@ -14,6 +14,7 @@ use crate::{
 /// # Errors
 /// If the settings make no sense, the worker cannot start, or one of its tasks ended.
 pub(crate) fn run(args: &WorkerArgs, log: Option<&LogFilter>) -> Result<(), Failure> {
+    environment::check()?;
     let settings = WorkerSettings::load(args.config.as_deref(), args.given.clone())?;
     telemetry::start(log.unwrap_or(&settings.log));
     let start = async { Worker::start(&settings).await };
