@@ -20,6 +20,7 @@ use starknet_api::{
 use starknet_types_core::felt::Felt;
 
 use crate::{
+    Compilers,
     fees::{PRICE_MAX, mul_div, next_l2_gas_price},
     genesis::{ETH_ADDRESS, STRK_ADDRESS, UDC_ADDRESS, UDC_LEGACY_ADDRESS, chargeable_account},
 };
@@ -38,9 +39,10 @@ const RESERVED_ADDRESS_MAX: ContractAddress =
 /// together, so what one builtin costs stays the same.
 const PROVING_CAPACITY_FACTOR: u64 = 1_000_000;
 
-/// The settings of the chain, as the execution engine wants them. Cheap to clone.
+/// The settings of the chain, as the execution engine wants them, and what compiles its classes
+/// here. Cheap to clone.
 #[derive(Clone)]
-pub struct Chain(Arc<Settings>);
+pub struct Chain(Arc<Settings>, Compilers);
 
 struct Settings {
     genesis: Genesis,
@@ -62,7 +64,7 @@ pub enum ChainError {
 }
 
 impl Chain {
-    /// Reads the settings.
+    /// Reads the settings. Classes are compiled in this process.
     ///
     /// # Errors
     /// [`ChainError::Setting`] for the first setting that cannot be carried out.
@@ -72,7 +74,7 @@ impl Chain {
         let sequencer_address = sequencer_address(&genesis.sequencer_address)?;
         check_block(genesis)?;
         check_fees(genesis)?;
-        Ok(Self(Arc::new(Settings {
+        let settings = Settings {
             version,
             sequencer_address,
             info: ChainInfo {
@@ -86,7 +88,19 @@ impl Chain {
             constants,
             bouncer: bouncer(genesis.block.transactions_max, genesis.block.l2_gas_max),
             genesis: genesis.clone(),
-        })))
+        };
+        Ok(Self(Arc::new(settings), Compilers::here()))
+    }
+
+    /// The same, but classes are compiled by these.
+    #[must_use]
+    pub fn compiling_by(self, compilers: Compilers) -> Self {
+        Self(self.0, compilers)
+    }
+
+    /// What compiles classes.
+    pub fn compilers(&self) -> &Compilers {
+        &self.1
     }
 
     /// Covered by every transaction hash.

@@ -1,9 +1,12 @@
 //! Sierra to CASM.
 //!
-//! Committed Sierra is hostile input: every size is bounded before the compiler sees it, the
-//! compiler stops at the bytecode limit, runs on a stack of its own, and a panic inside it is an
-//! ordinary failure. All of it depends on the class alone, so all validators come to the same
-//! answer; a change of the compiler's version is a change of the protocol.
+//! Committed Sierra is hostile input: every size is bounded before the compiler sees it, and so is
+//! what the program makes of itself ([`weight`]); the compiler stops at the bytecode limit, runs on
+//! a stack of its own, and a panic inside it is an ordinary failure. All of it depends on the class
+//! alone, so all validators come to the same answer; a change of the compiler's version is a change
+//! of the protocol. What a machine can bear is not asked here, but by [`crate::Compiler`].
+
+mod weight;
 
 use std::{any::Any, io, thread};
 
@@ -32,7 +35,7 @@ const CONTRACT_CLASS_VERSION: &str = "0.1.0";
 const SIERRA_VERSION_MIN: (u64, u64) = (1, 1);
 
 /// The compiler recurses along the types and statements of a program.
-const STACK_BYTES: usize = 256 << 20;
+pub(crate) const STACK_BYTES: usize = 256 << 20;
 
 /// Why Sierra did not become CASM.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -49,8 +52,9 @@ pub enum CompileError {
     Failed { reason: String },
 }
 
-/// Compiles a class and computes its compiled class hash (Blake2s, SNIP-34). Slow: seconds for a
-/// large class, so never call it on an async thread.
+/// Compiles a class in this process and computes its compiled class hash (Blake2s, SNIP-34). Slow:
+/// seconds for a large class, so never call it on an async thread. A class of somebody else may
+/// take more than this process can give: that one is for [`crate::Compiler`].
 ///
 /// Takes what Starknet's gateway takes: Sierra 1.1.0 up to the compiler's own minor version, entry
 /// points sorted by selector without repetition, and audited library functions only. Where the
@@ -62,12 +66,25 @@ pub enum CompileError {
 /// # Panics
 /// If the operating system gives no thread.
 pub fn compile(sierra: SierraContractClass, limits: &Limits) -> Result<SierraClass, CompileError> {
-    check_sizes(&sierra, limits)?;
-    check_version(&sierra)?;
-    check_entry_points(&sierra)?;
+    check(&sierra, limits)?;
     let casm = to_casm(&sierra, widen(limits.bytecode_felts_max))?;
+    Ok(compiled(sierra, casm))
+}
+
+/// What can be said of a class without compiling it.
+///
+/// # Errors
+/// As [`compile`].
+pub(crate) fn check(sierra: &SierraContractClass, limits: &Limits) -> Result<(), CompileError> {
+    check_sizes(sierra, limits)?;
+    check_version(sierra)?;
+    check_entry_points(sierra)
+}
+
+/// A class and what it compiles to.
+pub(crate) fn compiled(sierra: SierraContractClass, casm: CasmContractClass) -> SierraClass {
     let compiled_class_hash = compiled_class_hash(&casm);
-    Ok(SierraClass { sierra, casm, compiled_class_hash })
+    SierraClass { sierra, casm, compiled_class_hash }
 }
 
 /// The hash by which a class is known.
@@ -135,6 +152,7 @@ fn lower(
 ) -> Result<CasmContractClass, CompileError> {
     let program = class.extract_sierra_program(false).map_err(failed)?;
     program.validate_version_compatible(ListSelector::DefaultList).map_err(failed)?;
+    weight::check(&program.program)?;
     let casm = CasmContractClass::from_contract_class(class, program, false, bytecode_felts_max);
     casm.map_err(|error| {
         if let StarknetSierraCompilationError::CompilationError(cause) = &error
@@ -248,7 +266,7 @@ fn check_entry_points(sierra: &SierraContractClass) -> Result<(), CompileError> 
 }
 
 /// The class as the compiler wants it. The compiler does not look at the ABI.
-fn to_cairo_lang(sierra: &SierraContractClass) -> ContractClass {
+pub(crate) fn to_cairo_lang(sierra: &SierraContractClass) -> ContractClass {
     let entry_points = |entry_points: &[EntryPoint]| {
         let convert = |entry_point: &EntryPoint| ContractEntryPoint {
             selector: entry_point.selector.0.to_biguint(),
@@ -303,7 +321,7 @@ fn python_json(value: &impl Serialize) -> Result<String, serde_json::Error> {
 }
 
 /// A limit from genesis as a length in memory.
-fn widen(limit: u32) -> usize {
+pub(crate) fn widen(limit: u32) -> usize {
     usize::try_from(limit).unwrap_or(usize::MAX)
 }
 

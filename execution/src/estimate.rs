@@ -69,7 +69,7 @@ pub fn estimate(
         let failed = |error| EstimateError::Failed { index, error };
         let mut engine = transaction
             .engine(chain, !skip_validate)
-            .map_err(|rejection| failed(RevertError::Message(rejection.reason)))?;
+            .map_err(|error| failed(RevertError::Message(error.reason())))?;
         let gas = search.run(&mut state, &mut engine);
         faults.check()?;
         estimates.push(price(&search.context, &engine, gas.map_err(failed)?));

@@ -7,6 +7,7 @@ mod cache;
 mod call;
 mod chain;
 mod class;
+mod compiler;
 mod convert;
 mod error;
 mod estimate;
@@ -22,6 +23,9 @@ pub use block::{ClosedBlock, EngineKind, Executor, Included, OpenBlock, Outcome}
 pub use call::{Call, CallError, call};
 pub use chain::{Chain, ChainError};
 pub use class::{CompileError, class_hash, compile, read_artefact};
+pub use compiler::{
+    Compiler, Compilers, Sandbox, Uncompiled, Unfinished, answer as answer_compilation,
+};
 pub use error::{Fault, Rejection, RejectionKind, RevertError};
 pub use estimate::{EstimateError, FeeEstimate, estimate};
 pub use state::{Changes, State};

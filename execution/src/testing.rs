@@ -4,6 +4,7 @@
 //! takes its public key as the one argument of the constructor and signs as it does.
 
 pub mod class;
+mod sierra;
 
 use std::sync::{Arc, OnceLock};
 
@@ -29,6 +30,7 @@ use starknet_api::{
 };
 use starknet_types_core::felt::Felt;
 
+pub use self::sierra::{branches_while_held, held_values, nested_constants};
 use crate::{
     Call, Chain, Changes, State,
     genesis::{self, GenesisState, PredeployedAccount, STRK_ADDRESS, UDC_ADDRESS},
@@ -184,7 +186,37 @@ pub fn declare(
     contract_class: SierraContractClass,
     compiled_class_hash: CompiledClassHash,
 ) -> RpcTransaction {
-    let mut declare = RpcDeclareTransactionV3 {
+    let declare = unsigned_declare(from, nonce, contract_class, compiled_class_hash);
+    sign_declare(chain, from, declare)
+}
+
+/// The same for a class of megabytes, which needs most of the gas of a block: at most 57 STRK, at up
+/// to 10 times the price of devnet.
+///
+/// # Panics
+/// As [`declare`].
+pub fn declare_large(
+    chain: &Chain,
+    from: &PredeployedAccount,
+    nonce: u64,
+    contract_class: SierraContractClass,
+    compiled_class_hash: CompiledClassHash,
+) -> RpcTransaction {
+    let mut declare = unsigned_declare(from, nonce, contract_class, compiled_class_hash);
+    declare.resource_bounds.l2_gas = ResourceBounds {
+        max_amount: GasAmount(5_700_000_000),
+        max_price_per_unit: GasPrice(10_000_000_000),
+    };
+    sign_declare(chain, from, declare)
+}
+
+fn unsigned_declare(
+    from: &PredeployedAccount,
+    nonce: u64,
+    contract_class: SierraContractClass,
+    compiled_class_hash: CompiledClassHash,
+) -> RpcDeclareTransactionV3 {
+    RpcDeclareTransactionV3 {
         sender_address: from.address,
         compiled_class_hash,
         signature: TransactionSignature::default(),
@@ -196,7 +228,14 @@ pub fn declare(
         account_deployment_data: AccountDeploymentData::default(),
         nonce_data_availability_mode: DataAvailabilityMode::L1,
         fee_data_availability_mode: DataAvailabilityMode::L1,
-    };
+    }
+}
+
+fn sign_declare(
+    chain: &Chain,
+    from: &PredeployedAccount,
+    mut declare: RpcDeclareTransactionV3,
+) -> RpcTransaction {
     let hash = DeclareTransactionV3::from(declare.clone())
         .calculate_transaction_hash(chain.id(), &TransactionVersion::THREE)
         .expect("a declare of version 3 has a hash");

@@ -27,7 +27,7 @@ pub(crate) use self::{
     mint::{invoke, transfer},
 };
 
-use crate::{Chain, Rejection};
+use crate::{Chain, Compiler, Rejection, Unfinished};
 
 /// A transaction with its hash, its addresses and its compiled class: all that does not depend on
 /// the state. Cheap to clone.
@@ -53,22 +53,63 @@ pub struct QueryTransaction {
     pub is_exempt: bool,
 }
 
-/// Why a transaction cannot be prepared; always a rejection.
-pub type PrepareError = Rejection;
+/// Why a transaction cannot be prepared.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[expect(missing_docs, reason = "each message names its fields")]
+pub enum PrepareError {
+    /// The sender's fault: every validator comes to the same.
+    #[error(transparent)]
+    Rejected(#[from] Rejection),
+    /// The fault of nobody, or of this machine: it has no verdict on the class.
+    #[error("class {:#x} is not compiled", class_hash.0)]
+    Unfinished {
+        class_hash: ClassHash,
+        #[source]
+        cause: Unfinished,
+    },
+}
+
+impl PrepareError {
+    /// What to tell the sender: one line.
+    pub fn reason(&self) -> String {
+        match self {
+            Self::Rejected(rejection) => rejection.reason.clone(),
+            Self::Unfinished { cause, .. } => cause.to_string(),
+        }
+    }
+}
 
 impl Prepared {
     /// Hashes, derives the address, compiles the class of a declare (slow) and checks its hash.
     ///
-    /// What was compiled last is remembered, so the same declare is compiled once by a process.
+    /// What was compiled last is remembered, so the same declare is compiled once by a node. This is
+    /// for what somebody sends: the class is compiled by the compiler for submissions.
     ///
     /// # Errors
     /// A [`Rejection`] that depends on the transaction and the genesis alone, so that every
     /// validator comes to the same: a class that does not compile, is too large or hashes to
     /// something else, calldata or a signature over the limits of the genesis, and proofs, which
-    /// nobody here checks.
+    /// nobody here checks. [`PrepareError::Unfinished`] if this machine cannot compile the class.
     pub fn new(transaction: RpcTransaction, chain: &Chain) -> Result<Self, PrepareError> {
+        Self::compiled_by(&chain.compilers().submissions, transaction, chain)
+    }
+
+    /// The same for a transaction of the order, whose class all validators must compile.
+    ///
+    /// # Errors
+    /// As [`Prepared::new`].
+    pub fn ordered(transaction: RpcTransaction, chain: &Chain) -> Result<Self, PrepareError> {
+        Self::compiled_by(&chain.compilers().order, transaction, chain)
+    }
+
+    fn compiled_by(
+        compiler: &Compiler,
+        transaction: RpcTransaction,
+        chain: &Chain,
+    ) -> Result<Self, PrepareError> {
         build::check_limits(&transaction, chain)?;
-        let (executable, class) = build::executable(&transaction, chain, build::Version::Signed)?;
+        let version = build::Version::Signed;
+        let (executable, class) = build::executable(&transaction, chain, version, compiler)?;
         // A transaction always pays: without this, bounds of zero would make it free.
         let execution_flags = ExecutionFlags {
             only_query: false,
@@ -180,7 +221,8 @@ impl QueryTransaction {
     ) -> Result<AccountTransaction, PrepareError> {
         let version =
             if self.query_version { build::Version::Query } else { build::Version::Signed };
-        let (tx, _) = build::executable(&self.transaction, chain, version)?;
+        let compiler = &chain.compilers().submissions;
+        let (tx, _) = build::executable(&self.transaction, chain, version, compiler)?;
         let execution_flags = ExecutionFlags {
             only_query: self.query_version,
             charge_fee: false,

@@ -6,6 +6,7 @@
 
 pub(crate) mod bench;
 pub(crate) mod committee;
+pub(crate) mod compile_class;
 pub(crate) mod environment;
 pub(crate) mod given;
 pub(crate) mod value;
@@ -27,6 +28,7 @@ use self::{
         GENESIS_HELP, GenesisArgs, INIT_HELP, InitArgs, KEY_HELP, KeyArgs, RUN_HELP, RunArgs,
         TESTNET_HELP, TestnetArgs,
     },
+    compile_class::CompileClassArgs,
     value::{AccountClass, BlockGeneration, ChainName, DumpOn, Engine, LogFilter, StateArchive},
     worker::{WORKER_HELP, WorkerArgs},
 };
@@ -105,6 +107,10 @@ Example:
 
 The node that uses the folder must be stopped first.")]
     Inspect(InspectArgs),
+
+    /// Compile one class for the node that starts this
+    #[command(hide = true)]
+    CompileClass(CompileClassArgs),
 
     /// Measure this machine
     #[command(subcommand, arg_required_else_help = true)]
@@ -523,6 +529,7 @@ mod tests {
             | Command::Genesis(_)
             | Command::Init(_)
             | Command::Inspect(_)
+            | Command::CompileClass(_)
             | Command::Bench(_)) => panic!("asked for dev, got {other:?}"),
         }
     }

@@ -1,6 +1,7 @@
 //! One file per command.
 
 pub(crate) mod bench;
+pub(crate) mod compile_class;
 pub(crate) mod dev;
 pub(crate) mod genesis;
 pub(crate) mod init;

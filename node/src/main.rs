@@ -34,7 +34,8 @@ fn main() -> ExitCode {
     let args = Args::parse();
     let log = args.log;
     // Settings may say what is logged; so who has some starts the log itself.
-    if !matches!(args.command, Command::Run(_) | Command::Worker(_)) {
+    // A compiling process says what it has to say to its node.
+    if !matches!(args.command, Command::Run(_) | Command::Worker(_) | Command::CompileClass(_)) {
         telemetry::start(log.as_ref().unwrap_or(&LogFilter::default()));
     }
     let done = match args.command {
@@ -46,6 +47,7 @@ fn main() -> ExitCode {
         Command::Genesis(genesis) => command::genesis::run(&genesis),
         Command::Init(init) => command::init::run(&init),
         Command::Inspect(inspect) => command::inspect::run(&inspect),
+        Command::CompileClass(compile) => command::compile_class::run(&compile),
         Command::Bench(BenchCommand::Execution(bench)) => command::bench::execution::run(bench),
         Command::Bench(BenchCommand::Soak(bench)) => command::bench::soak::run(bench),
         Command::Bench(BenchCommand::Order(bench)) => {

@@ -16,6 +16,7 @@ use std::{
     time::Duration,
 };
 
+use kraken_execution::Sandbox;
 use kraken_types::genesis;
 
 use crate::args::value::{BlockGeneration, ChainName, Engine, Interval, Protocol, Role, Transport};
@@ -127,6 +128,37 @@ pub(crate) fn rpc_limits(timeout: Duration, workers: NonZeroUsize) -> kraken_rpc
         connections_max: 1_024,
         idle_timeout: timeout + Duration::from_secs(30),
         events_blocks_max: 10_000,
+    }
+}
+
+/// How classes are compiled that callers send. A large one takes a few seconds and some hundred
+/// megabytes; the rest is for machines that have other things to do.
+pub(crate) fn submission_sandbox(program: PathBuf, threads: NonZeroUsize) -> Sandbox {
+    Sandbox {
+        program,
+        processor_time: Duration::from_secs(30),
+        wall_time: Duration::from_secs(60),
+        memory_bytes: 4 << 30,
+        // Half of the processors at most, because blocks are made here as well.
+        at_once: threads.get().div_ceil(2),
+        waiting_max: 32,
+        attempts: 1,
+    }
+}
+
+/// How classes are compiled that are in the order: with so much more of everything that whatever
+/// another validator let in, on a machine with the limits above, is compiled here. What is over
+/// these limits ends this validator.
+pub(crate) fn order_sandbox(program: PathBuf) -> Sandbox {
+    Sandbox {
+        program,
+        processor_time: Duration::from_secs(600),
+        wall_time: Duration::from_secs(1_800),
+        memory_bytes: 16 << 30,
+        // Those who ask are the builder and whoever takes blocks over, and they wait for theirs.
+        at_once: 2,
+        waiting_max: 1_000,
+        attempts: 3,
     }
 }
 

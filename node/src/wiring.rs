@@ -18,7 +18,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use kraken_execution::{Chain, EngineKind, genesis::Extras};
+use kraken_execution::{Chain, Compilers, EngineKind, genesis::Extras};
 use kraken_rpc::{Server, StateArchive};
 use kraken_sequencer::{
     Distance, FullNodeConfig, Mode, NetworkConfig, Sequencer, StartError, SwarmConfig,
@@ -169,6 +169,7 @@ impl Node {
         let chain = Chain::new(&genesis).map_err(|error| {
             Failure::because("cannot use the genesis", &error, "change the setting that it names")
         })?;
+        let chain = chain.compiling_by(compilers(sequencer.threads())?);
         let (storage, folder) = open_off_thread(genesis.clone(), folder).await?;
         let is_full = matches!(sequencer, Role::Full(_));
         let evidence = folder.as_ref().map(|folder| folder.path().to_owned());
@@ -389,6 +390,20 @@ async fn begin(
 /// Seconds since the Unix epoch; zero before it.
 pub(crate) fn seconds_since_epoch(time: SystemTime) -> u64 {
     time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+/// Classes are compiled in processes of this very program.
+fn compilers(threads: NonZeroUsize) -> Result<Compilers, Failure> {
+    // The program that runs, even when its file was replaced or removed meanwhile.
+    let own = Path::new("/proc/self/exe");
+    let program = if own.exists() { Ok(own.to_owned()) } else { env::current_exe() };
+    let program = program.map_err(|error| {
+        Failure::because("cannot find this program", &error, "start it by its full path")
+    })?;
+    Ok(Compilers::children(
+        settings::submission_sandbox(program.clone(), threads),
+        settings::order_sandbox(program),
+    ))
 }
 
 fn sequencer_config(

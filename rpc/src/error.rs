@@ -194,9 +194,10 @@ impl From<SubmitError> for Error {
             SubmitError::Rejected(rejection) => rejection.into(),
             SubmitError::Duplicate => Self::DuplicateTransaction,
             SubmitError::ReplacementUnderpriced => Self::ReplacementUnderpriced,
-            SubmitError::Full { .. } | SubmitError::NotHandedOn { .. } | SubmitError::Stopped => {
-                Self::Unexpected { reason: error.to_string() }
-            }
+            SubmitError::Full { .. }
+            | SubmitError::NotHandedOn { .. }
+            | SubmitError::NotCompiled(_)
+            | SubmitError::Stopped => Self::Unexpected { reason: error.to_string() },
             SubmitError::Fault(fault) => fault.into(),
         }
     }

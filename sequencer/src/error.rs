@@ -1,6 +1,6 @@
 //! What can go wrong on the way in.
 
-use kraken_execution::{Fault, Rejection};
+use kraken_execution::{Fault, PrepareError, Rejection, RejectionKind, Unfinished};
 
 /// Why a submission ended without a transaction hash.
 #[derive(Debug, thiserror::Error)]
@@ -21,6 +21,9 @@ pub enum SubmitError {
     /// Nobody's fault: a full node found no validator that says anything about it. Try again.
     #[error("no validator has a verdict on the transaction: {reason}")]
     NotHandedOn { reason: String },
+    /// Nobody's fault: the class was not compiled this time. Try again.
+    #[error(transparent)]
+    NotCompiled(Unfinished),
     /// Our fault.
     #[error(transparent)]
     Fault(#[from] Fault),
@@ -32,6 +35,19 @@ pub enum SubmitError {
 impl From<Rejection> for SubmitError {
     fn from(rejection: Rejection) -> Self {
         Self::Rejected(rejection)
+    }
+}
+
+impl From<PrepareError> for SubmitError {
+    fn from(error: PrepareError) -> Self {
+        match error {
+            PrepareError::Rejected(rejection) => rejection.into(),
+            // Whoever may say no to a class of its own accord says so here.
+            PrepareError::Unfinished { cause, .. } if cause.is_limit() => {
+                Rejection::new(RejectionKind::CompilationFailed, cause.to_string()).into()
+            }
+            PrepareError::Unfinished { cause, .. } => Self::NotCompiled(cause),
+        }
     }
 }
 
@@ -79,6 +95,14 @@ pub enum StartError {
     /// A durable record is not what it should be.
     #[error("{log} log holds a record that cannot be read")]
     Record { log: &'static str, source: kraken_types::codec::DecodeError },
+    /// The order holds a class that this machine cannot compile. To leave it out would make another
+    /// block than others make.
+    #[error("the order cannot be executed on this machine: class {:#x} is not compiled", class_hash.0)]
+    NotCompiled {
+        class_hash: starknet_api::core::ClassHash,
+        #[source]
+        cause: Unfinished,
+    },
     /// A block cannot be hashed.
     #[error("cannot hash block {number}: {reason}")]
     Hash { number: u64, reason: String },

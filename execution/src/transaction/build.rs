@@ -20,8 +20,8 @@ use starknet_api::{
     },
 };
 
-use super::declared;
-use crate::{Chain, Rejection, RejectionKind};
+use super::{PrepareError, declared};
+use crate::{Chain, Compiler, Rejection, RejectionKind};
 
 /// What a transaction comes to: blockifier's form, and the class that it declares.
 type Executable = (AccountTransaction, Option<(ClassHash, Arc<Class>)>);
@@ -81,7 +81,8 @@ pub(super) fn executable(
     transaction: &RpcTransaction,
     chain: &Chain,
     version: Version,
-) -> Result<Executable, Rejection> {
+    compiler: &Compiler,
+) -> Result<Executable, PrepareError> {
     match transaction {
         RpcTransaction::Invoke(RpcInvokeTransaction::V3(invoke)) => {
             let tx = transaction::InvokeTransaction::V3(invoke.clone().into());
@@ -98,7 +99,7 @@ pub(super) fn executable(
             Ok((AccountTransaction::DeployAccount(deploy), None))
         }
         RpcTransaction::Declare(RpcDeclareTransaction::V3(declare)) => {
-            executable_declare(declare, chain, version)
+            executable_declare(declare, chain, version, compiler)
         }
     }
 }
@@ -107,8 +108,9 @@ fn executable_declare(
     declare: &RpcDeclareTransactionV3,
     chain: &Chain,
     version: Version,
-) -> Result<Executable, Rejection> {
-    let (class_hash, class) = declared::class(&declare.contract_class, chain)?;
+    compiler: &Compiler,
+) -> Result<Executable, PrepareError> {
+    let (class_hash, class) = declared::class(&declare.contract_class, chain, compiler)?;
     let Class::Sierra(sierra) = class.as_ref() else {
         unreachable!("only Sierra is compiled");
     };
@@ -118,7 +120,7 @@ fn executable_declare(
             "compiled class hash {:#x} was declared, but the class compiles to {:#x}",
             declared.0, computed.0
         );
-        return Err(Rejection::new(RejectionKind::CompiledClassHashMismatch, reason));
+        return Err(Rejection::new(RejectionKind::CompiledClassHashMismatch, reason).into());
     }
     let sierra_version = sierra.sierra.get_sierra_version().map_err(unhashable)?;
     let class_info = ClassInfo {

@@ -1,51 +1,35 @@
 //! The classes of declare transactions, compiled once.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 use kraken_storage::Class;
-use kraken_types::genesis::Limits;
 use starknet_api::{core::ClassHash, state::SierraContractClass};
 
-use crate::{Chain, CompileError, Rejection, RejectionKind, cache::Cache, compile};
-
-/// Felts of Sierra and bytecode that are remembered; a felt costs 32 to 60 bytes.
-const FELTS_MAX: usize = 1_000_000;
-
-/// What the gateway compiled is about to be compiled for a block, and may come back in queries.
-static COMPILED: LazyLock<Cache<Compiled>> = LazyLock::new(|| Cache::new(FELTS_MAX));
-
-#[derive(Clone, Debug)]
-struct Compiled {
-    class: Arc<Class>,
-    /// The limits that it was found to keep.
-    limits: Arc<Limits>,
-}
+use super::PrepareError;
+use crate::{Chain, CompileError, Compiler, Rejection, RejectionKind, Uncompiled};
 
 /// Hashes a class and compiles it, or remembers what it compiled to.
 pub(super) fn class(
     sierra: &SierraContractClass,
     chain: &Chain,
-) -> Result<(ClassHash, Arc<Class>), Rejection> {
+    compiler: &Compiler,
+) -> Result<(ClassHash, Arc<Class>), PrepareError> {
     let class_hash = sierra.calculate_class_hash();
-    let limits = &chain.genesis().limits;
-    if let Some(compiled) = COMPILED.get(class_hash)
-        && *compiled.limits == *limits
-    {
-        return Ok((class_hash, compiled.class));
+    match compiler.compile(class_hash, sierra, &chain.genesis().limits) {
+        Ok(class) => Ok((class_hash, class)),
+        Err(Uncompiled::Refused(error)) => Err(rejection(&error).into()),
+        Err(Uncompiled::Unfinished(cause)) => Err(PrepareError::Unfinished { class_hash, cause }),
     }
-    let compiled = compile(sierra.clone(), limits).map_err(|error| rejection(&error))?;
-    let felts = compiled.sierra.sierra_program.len() + compiled.casm.bytecode.len();
-    let class = Arc::new(Class::Sierra(Box::new(compiled)));
-    let entry = Compiled { class: Arc::clone(&class), limits: Arc::new(limits.clone()) };
-    COMPILED.insert(class_hash, entry, felts);
-    Ok((class_hash, class))
 }
 
 fn rejection(error: &CompileError) -> Rejection {
     let kind = match error {
         CompileError::TooLarge { .. } => RejectionKind::ClassTooLarge,
         CompileError::UnsupportedVersion { .. } => RejectionKind::UnsupportedClassVersion,
-        CompileError::Failed { .. } => RejectionKind::CompilationFailed,
+        // The kind says by itself what happened.
+        CompileError::Failed { reason } => {
+            return Rejection::new(RejectionKind::CompilationFailed, reason);
+        }
     };
     Rejection::new(kind, error.to_string())
 }

@@ -17,7 +17,14 @@ use crate::{
 };
 
 fn refused(world: &World, transaction: RpcTransaction) -> RejectionKind {
-    Prepared::new(transaction, &world.chain).expect_err("it is over a limit").kind
+    rejection(Prepared::new(transaction, &world.chain)).kind
+}
+
+fn rejection(prepared: Result<Prepared, PrepareError>) -> Rejection {
+    match prepared {
+        Err(PrepareError::Rejected(rejection)) => rejection,
+        other => panic!("expected a rejection, got {other:?}"),
+    }
 }
 
 #[test]
@@ -106,7 +113,7 @@ fn a_declare_brings_its_compiled_class() {
     assert_eq!(stored.class_hash(), class_hash);
 
     let wrong = CompiledClassHash(Felt::ONE);
-    let rejection = Prepared::new(declare(wrong), &world.chain).expect_err("the hash is wrong");
+    let rejection = rejection(Prepared::new(declare(wrong), &world.chain));
     assert_eq!(rejection.kind, RejectionKind::CompiledClassHashMismatch);
     assert!(
         rejection.reason.contains("0x1 ")

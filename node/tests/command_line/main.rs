@@ -2,6 +2,7 @@
 
 mod bench;
 mod committee;
+mod compile_class;
 mod dev;
 mod help;
 mod process;

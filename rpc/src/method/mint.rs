@@ -59,6 +59,7 @@ pub(crate) async fn answer(call: &Call<'_>) -> Result<Minted, Error> {
         | SubmitError::ReplacementUnderpriced
         | SubmitError::Full { .. }
         | SubmitError::NotHandedOn { .. }
+        | SubmitError::NotCompiled(_)
         | SubmitError::Stopped => Error::Devnet { reason: format!("cannot mint: {error}") },
     })?;
     executed(call, admitted.transaction_hash, events).await?;

@@ -1,6 +1,6 @@
 //! From a commit to the transactions in it, and what each of them is in a batch.
 
-use kraken_execution::{Chain, Prepared};
+use kraken_execution::{Chain, PrepareError, Prepared};
 use kraken_storage::codec::{decode_transaction, encode_transaction};
 use kraken_types::{Batch, BatchDigest, BatchRef, Commit};
 
@@ -33,7 +33,7 @@ impl Payloads {
     /// transaction, or a class that does not compile.
     ///
     /// # Errors
-    /// If the disk refuses.
+    /// If the disk refuses, or a class is too much for this machine.
     pub(crate) fn of(&self, commit: &Commit) -> Result<Option<Vec<Option<Prepared>>>, StartError> {
         // Whatever is elsewhere is asked for together.
         let is_missing = |batch: &&BatchRef| !self.journal.is_readable(&batch.digest);
@@ -62,20 +62,77 @@ impl Payloads {
                 return Ok(Vec::new());
             }
         };
-        Ok(batch.transactions.iter().map(|bytes| self.prepare(bytes)).collect())
+        batch.transactions.iter().map(|bytes| prepare(bytes, &self.chain, self.mode)).collect()
     }
+}
 
-    fn prepare(&self, bytes: &[u8]) -> Option<Prepared> {
-        let exempt = match self.mode {
-            Mode::Dev => bytes.strip_prefix(&[EXEMPT]),
-            Mode::Committee => None,
+/// A transaction of the order; `None` if no validator can execute it.
+///
+/// # Errors
+/// If this validator cannot find out: what it leaves out, the others must leave out as well.
+fn prepare(bytes: &[u8], chain: &Chain, mode: Mode) -> Result<Option<Prepared>, StartError> {
+    let exempt = match mode {
+        Mode::Dev => bytes.strip_prefix(&[EXEMPT]),
+        Mode::Committee => None,
+    };
+    let transaction = match decode_transaction(exempt.unwrap_or(bytes)) {
+        Ok(transaction) => transaction,
+        Err(error) => {
+            tracing::warn!(%error, "skipped a malformed transaction");
+            return Ok(None);
+        }
+    };
+    match Prepared::ordered(transaction, chain) {
+        Ok(prepared) if exempt.is_some() => Ok(Some(prepared.exempt())),
+        Ok(prepared) => Ok(Some(prepared)),
+        Err(PrepareError::Rejected(rejection)) => {
+            tracing::info!(%rejection, "skipped a transaction");
+            Ok(None)
+        }
+        Err(PrepareError::Unfinished { class_hash, cause }) => {
+            Err(StartError::NotCompiled { class_hash, cause })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use kraken_execution::{
+        Compilers, Sandbox,
+        genesis::{accounts, dev_genesis},
+        testing,
+    };
+    use kraken_types::testing::signer;
+    use starknet_api::core::CompiledClassHash;
+
+    use super::*;
+
+    #[test]
+    fn a_class_without_a_verdict_is_not_left_out() {
+        let genesis = dev_genesis("SN_SEPOLIA", 0, 1, 0, &signer(0).public_key());
+        let chain = Chain::new(&genesis).expect("valid");
+        let class = testing::nested_constants(1);
+        let (account, hash) = (&accounts(0, 1)[0], CompiledClassHash::default());
+        let declare = encode_transaction(&testing::declare(&chain, account, 0, class, hash));
+        // The compiler has a verdict: no validator takes this class.
+        assert!(matches!(prepare(&declare, &chain, Mode::Committee), Ok(None)));
+        assert!(matches!(prepare(b"no transaction", &chain, Mode::Committee), Ok(None)));
+
+        let broken = Sandbox {
+            program: "/bin/false".into(),
+            processor_time: Duration::from_secs(10),
+            wall_time: Duration::from_secs(10),
+            memory_bytes: 1 << 30,
+            at_once: 1,
+            waiting_max: 1,
+            attempts: 2,
         };
-        let transaction = decode_transaction(exempt.unwrap_or(bytes))
-            .inspect_err(|error| tracing::warn!(%error, "skipped a malformed transaction"))
-            .ok()?;
-        let prepared = Prepared::new(transaction, &self.chain)
-            .inspect_err(|rejection| tracing::info!(%rejection, "skipped a transaction"))
-            .ok()?;
-        Some(if exempt.is_some() { prepared.exempt() } else { prepared })
+        let chain = chain.compiling_by(Compilers::children(broken.clone(), broken));
+        let error = prepare(&declare, &chain, Mode::Committee).expect_err("there is no verdict");
+        assert!(matches!(error, StartError::NotCompiled { .. }), "{error}");
+        let line = crate::error::with_causes(&error);
+        assert!(line.contains("class 0x") && line.contains("ended early"), "{line}");
     }
 }

@@ -38,10 +38,18 @@ impl Checks {
         rest: impl FnOnce(Prepared, &View) -> Result<T, SubmitError> + Send + 'static,
     ) -> Result<T, SubmitError> {
         stateless::check(&transaction, &self.chain.genesis().limits)?;
+        let is_declare = matches!(transaction, RpcTransaction::Declare(_));
+        let chain = self.chain.clone();
+        let mut prepare: Prepare = Box::new(move || Ok(Prepared::new(transaction, &chain)?));
+        if is_declare {
+            // The compiler has a line of its own; who waits there must not hold up this one.
+            let prepared = on_blocking_thread(prepare).await?;
+            prepare = Box::new(|| Ok(prepared));
+        }
         let _permit = self.permits.acquire().await.map_err(|_| SubmitError::Stopped)?;
         let checks = self.clone();
-        let checked = tokio::task::spawn_blocking(move || {
-            let transaction = Prepared::new(transaction, &checks.chain)?;
+        on_blocking_thread(move || {
+            let transaction = prepare()?;
             let transaction = checks.impersonated.exempt(transaction);
             let view = checks.view();
             let found = view.find_transaction(transaction.hash()).map_err(Fault::from)?;
@@ -49,11 +57,21 @@ impl Checks {
                 return Err(SubmitError::Duplicate);
             }
             rest(transaction, &view)
-        });
-        checked.await.map_err(|error| {
-            SubmitError::Fault(Fault::Engine { reason: format!("checking panicked: {error}") })
-        })?
+        })
+        .await
     }
+}
+
+/// Hashes a transaction, and compiles its class if it has one.
+type Prepare = Box<dyn FnOnce() -> Result<Prepared, SubmitError> + Send>;
+
+async fn on_blocking_thread<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, SubmitError> + Send + 'static,
+) -> Result<T, SubmitError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|error| {
+        SubmitError::Fault(Fault::Engine { reason: format!("checking panicked: {error}") })
+    })?
 }
 
 /// The state after everything executed so far.

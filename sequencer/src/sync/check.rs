@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use kraken_execution::{Chain, class_hash, compile};
+use kraken_execution::{Chain, Uncompiled, Unfinished, class_hash};
 use kraken_storage::{Block, Class, Header, codec};
 use kraken_types::{Statement, codec::DecodeError};
 use starknet_api::{
@@ -22,6 +22,8 @@ pub(super) enum Unfit {
     Differs { number: u64, what: &'static str },
     #[error("block {number} cannot be hashed")]
     Hash { number: u64, source: StartError },
+    #[error("a class of block {number} is not compiled")]
+    NotCompiled { number: u64, source: Unfinished },
 }
 
 /// Reads a block and checks that it is the one of the statement. The hash covers header, state diff,
@@ -74,7 +76,9 @@ fn read(chain: &Chain, statement: Statement, bytes: &[u8]) -> Result<Block, Unfi
     if l2_gas_used != block.header.l2_gas_used {
         return Err(differs("the gas"));
     }
-    block.classes = compile_all(chain, &block).ok_or(differs("a class"))?;
+    let classes = compile_all(chain, &block);
+    let classes = classes.map_err(|source| Unfit::NotCompiled { number, source })?;
+    block.classes = classes.ok_or(differs("a class"))?;
     Ok(block)
 }
 
@@ -100,24 +104,36 @@ fn transaction_hash(
     }
 }
 
-/// The declared classes, compiled here: the hash of a compiled class does not cover all of it.
-fn compile_all(chain: &Chain, block: &Block) -> Option<Vec<(ClassHash, Arc<Class>)>> {
+/// Classes by their hashes.
+type Classes = Vec<(ClassHash, Arc<Class>)>;
+
+/// The declared classes, compiled here: the hash of a compiled class does not cover all of it. `None`
+/// if they are not those that the block declares.
+fn compile_all(chain: &Chain, block: &Block) -> Result<Option<Classes>, Unfinished> {
     let declared = &block.state_diff.class_hash_to_compiled_class_hash;
     if !block.state_diff.deprecated_declared_classes.is_empty()
         || declared.len() != block.classes.len()
     {
-        return None;
+        return Ok(None);
     }
     let again = |(declares, class): &(ClassHash, Arc<Class>)| {
         let Class::Sierra(given) = class.as_ref() else {
-            return None;
+            return Ok(None);
         };
         if class_hash(&given.sierra) != *declares {
-            return None;
+            return Ok(None);
         }
-        let compiled = compile(given.sierra.clone(), &chain.genesis().limits).ok()?;
+        let compiler = &chain.compilers().order;
+        let class = match compiler.compile(*declares, &given.sierra, &chain.genesis().limits) {
+            Ok(class) => class,
+            Err(Uncompiled::Refused(_)) => return Ok(None),
+            Err(Uncompiled::Unfinished(cause)) => return Err(cause),
+        };
+        let Class::Sierra(compiled) = class.as_ref() else {
+            unreachable!("only Sierra is compiled");
+        };
         let is_it = declared.get(declares) == Some(&compiled.compiled_class_hash);
-        is_it.then(|| (*declares, Arc::new(Class::Sierra(Box::new(compiled)))))
+        Ok(is_it.then(|| (*declares, Arc::clone(&class))))
     };
     block.classes.iter().map(again).collect()
 }

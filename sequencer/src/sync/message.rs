@@ -98,9 +98,12 @@ impl Verdict {
                 reason.truncate(reason.floor_char_boundary(REASON_BYTES_MAX));
                 Self::Rejected { kind: number_of(kind), reason }
             }
-            Err(SubmitError::Fault(_) | SubmitError::Stopped | SubmitError::NotHandedOn { .. }) => {
-                return None;
-            }
+            Err(
+                SubmitError::Fault(_)
+                | SubmitError::Stopped
+                | SubmitError::NotHandedOn { .. }
+                | SubmitError::NotCompiled(_),
+            ) => return None,
         })
     }
 
