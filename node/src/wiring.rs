@@ -11,6 +11,7 @@ pub(crate) mod validator;
 pub(crate) mod worker;
 
 use std::{
+    env,
     net::SocketAddr,
     num::NonZeroUsize,
     path::Path,

@@ -4,6 +4,7 @@
 //! - [`Committee`] runs four of them as validators; [`Load`] sends to them all the time.
 //! - [`Client`] speaks JSON-RPC and can hold every answer against the official documents.
 //! - [`Wallet`] signs for the accounts of block 0, [`Ledger`] is a contract for them to use.
+//! - [`Matrix`] keeps `docs/bad-inputs.md` true.
 //! - [`Verifier`] recomputes all hashes of a chain from what JSON-RPC serves, sharing no code with
 //!   the node.
 //!
@@ -13,6 +14,7 @@ pub mod client;
 pub mod committee;
 pub mod ledger;
 pub mod load;
+pub mod matrix;
 pub mod node;
 pub mod verify;
 pub mod wallet;
@@ -21,6 +23,7 @@ pub use client::{CallError, Client};
 pub use committee::Committee;
 pub use ledger::Ledger;
 pub use load::Load;
+pub use matrix::Matrix;
 pub use node::Node;
 pub use verify::Verifier;
 pub use wallet::Wallet;

@@ -91,6 +91,35 @@ impl Node {
         self.client.clone()
     }
 
+    /// The process.
+    ///
+    /// # Panics
+    /// If it is not running.
+    pub fn process_id(&self) -> u32 {
+        self.process.as_ref().expect("the node runs").id()
+    }
+
+    /// Its data folder.
+    pub fn folder(&self) -> PathBuf {
+        self.folder.path().join("chain")
+    }
+
+    /// How it ended by itself, once it has. From then on it does not run.
+    ///
+    /// # Panics
+    /// If it was not running.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        let process = self.process.as_mut().expect("the node runs");
+        let status = process.try_wait().expect("the process is ours")?;
+        self.process = None;
+        Some(status)
+    }
+
+    /// What the newest start has logged so far.
+    pub fn logged(&self) -> String {
+        fs::read_to_string(self.log()).unwrap_or_default()
+    }
+
     /// Kills the process on the spot (SIGKILL), as a power cut would.
     ///
     /// # Panics
@@ -132,12 +161,12 @@ impl Node {
         let mut command = Command::new(binary());
         command.args(["dev", "--seed", "0", "--port", "0", "--log", "debug"]);
         if self.is_kept {
-            command.arg("--data-dir").arg(self.folder.path().join("chain"));
+            command.arg("--data-dir").arg(self.folder());
         }
         let process = command
             .args(&self.arguments)
             .env_clear()
-            .env("XDG_CACHE_HOME", build_folder().join("tmp"))
+            .env("XDG_CACHE_HOME", cache())
             .env("RUST_BACKTRACE", "1")
             .stdin(Stdio::null())
             .stdout(file(self.banner()))
@@ -251,6 +280,11 @@ fn profile_folder() -> PathBuf {
     let test = env::current_exe().expect("the system knows what it runs");
     let folder = test.parent().and_then(Path::parent);
     folder.expect("tests run in a folder of the build folder").to_owned()
+}
+
+/// Where compiled classes are kept, for every node of every test.
+pub fn cache() -> PathBuf {
+    build_folder().join("tmp")
 }
 
 /// `target`.

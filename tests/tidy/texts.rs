@@ -133,3 +133,21 @@ fn modules_are_files_with_their_own_name() {
         assert!(!homeless.contains(&name.as_str()), "{} has no subject", shown(&path));
     }
 }
+
+#[test]
+fn every_part_of_the_page_of_bad_inputs_has_its_test() {
+    let page = read(&root().join("docs/bad-inputs.md"));
+    let marks =
+        page.lines().filter_map(|line| line.strip_prefix("<!-- end of ")?.strip_suffix(" -->"));
+    let mut parts = 0;
+    for test in marks {
+        let parts_of_it: Vec<_> = test.split("::").collect();
+        let [folder, file, function] = parts_of_it.as_slice() else { panic!("{test} is no test") };
+        let source = read(&root().join(format!("tests/e2e/{folder}/{file}.rs")));
+        assert!(source.contains(&format!("fn {function}()")), "{test} is gone");
+        assert!(source.contains(&format!("\"{test}\"")), "{test} writes no part of the page");
+        assert!(page.contains(&format!("<!-- {test} -->")), "the part of {test} has no beginning");
+        parts += 1;
+    }
+    assert!(10 < parts, "the page has {parts} parts");
+}

@@ -6,6 +6,7 @@
     reason = "this is a command line tool: what it prints is what it is for"
 )]
 
+mod bad_inputs;
 mod bench;
 mod chaos;
 mod check;
@@ -52,6 +53,8 @@ Commands:
                         every ten seconds, one frozen for thirty, and one loses its disk; then
                         looks for forks and for anything lost, and prints a table. The tests run
                         a minute of it.
+  bad-inputs            Writes the tables of docs/bad-inputs.md anew: what a node says to input that
+                        is wrong, as the tests see it.
   contracts [--check]   Compiles contracts/src/*.cairo to contracts/compiled. --check compares
                         with what is committed instead of writing it.
   mutants [NAME]        Breaks the rules of simulation/mutants.toml one at a time, in a copy, and
@@ -108,6 +111,7 @@ fn run(arguments: &[String]) -> Result<()> {
         ["clients"] => clients::run(Profile::Development),
         ["clients", "--release"] => clients::run(Profile::Release),
         ["chaos", arguments @ ..] => chaos::run(arguments),
+        ["bad-inputs"] => bad_inputs::write(),
         ["contracts"] => contracts::write(),
         ["contracts", "--check"] => contracts::check(),
         ["sim", arguments @ ..] => sim::run(arguments),
@@ -118,7 +122,7 @@ fn run(arguments: &[String]) -> Result<()> {
         ["bench", "transfers", arguments @ ..] => transfers::run(arguments),
         ["bench", arguments @ ..] => bench::node(arguments),
         ["net"] => net::run(),
-        ["check" | "clients" | "contracts" | "mutants" | "net", rest @ ..] => {
+        ["bad-inputs" | "check" | "clients" | "contracts" | "mutants" | "net", rest @ ..] => {
             bail!("cannot make sense of {:?}; see cargo xtask help", rest.join(" "))
         }
         [unknown, ..] => bail!("there is no command {unknown:?}; see cargo xtask help"),
