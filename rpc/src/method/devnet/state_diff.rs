@@ -193,18 +193,23 @@ impl GivenClass {
     fn compile(self, chain: &Chain) -> Result<(AppliedClass, (ClassHash, Arc<Class>)), Error> {
         let Self { class, class_hash: said, compiled_class_hash, place } = self;
         let class_hash = kraken_execution::class_hash(&class);
-        let compiled = kraken_execution::compile(class, &chain.genesis().limits)
+        let compiler = &chain.compilers().submissions;
+        let compiled = compiler
+            .compile(class_hash, &class, &chain.genesis().limits)
             .map_err(|error| Error::CompilationFailed { reason: error.to_string() })?;
+        let Class::Sierra(sierra) = compiled.as_ref() else {
+            unreachable!("only Sierra is compiled");
+        };
+        let got = sierra.compiled_class_hash;
         let wrong = |reason: &str| InvalidParams { reason: reason.to_owned(), ..place.clone() };
         if said.is_some_and(|said| said != class_hash) {
             return Err(wrong("class_hash is not the hash of the class").into());
         }
-        let got = compiled.compiled_class_hash;
         if compiled_class_hash.is_some_and(|said| said != got) {
             return Err(wrong("the class does not compile to compiled_class_hash").into());
         }
         let applied = AppliedClass { class_hash: class_hash.0, compiled_class_hash: got.0 };
-        Ok((applied, (class_hash, Arc::new(Class::Sierra(Box::new(compiled))))))
+        Ok((applied, (class_hash, compiled)))
     }
 }
 
