@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 
 use crate::{
-    clients, contracts, node_js,
+    clients::{self, Suite},
+    contracts, node_js,
     process::{self, Profile},
     tests,
 };
@@ -25,6 +26,8 @@ enum Needs {
     CargoCommand(&'static str),
     /// Node.js and npm, which CI must have.
     NodeJs,
+    /// What the client suites are written in, which CI must have.
+    ClientLanguages,
 }
 
 /// How a step ended.
@@ -45,7 +48,7 @@ const STEPS: [Step; 8] = [
     Step { name: "tests", needs: Needs::Nothing, run: || tests::unit_and_integration(&[]) },
     Step { name: "doc tests", needs: Needs::Nothing, run: tests::documentation },
     Step { name: "contracts", needs: Needs::NodeJs, run: contracts::check },
-    Step { name: "clients", needs: Needs::NodeJs, run: || clients::run(Profile::Development) },
+    Step { name: "clients", needs: Needs::ClientLanguages, run: clients },
 ];
 
 /// Runs all steps, whatever happens to the earlier ones, and prints a table at the end.
@@ -86,6 +89,11 @@ impl Step {
                 (!is_here).then(|| Outcome::Excused(format!("cargo-{name} is not installed")))
             }
             Needs::NodeJs => node_js::missing()?.map(Outcome::Skipped),
+            Needs::ClientLanguages => {
+                let missing = Suite::ALL.into_iter().map(Suite::missing);
+                let missing: Vec<_> = missing.collect::<Result<Vec<_>>>()?;
+                missing.into_iter().flatten().next().map(Outcome::Skipped)
+            }
         })
     }
 }
@@ -133,7 +141,13 @@ fn summary(results: &[(&str, Outcome, Duration)]) -> Result<()> {
 }
 
 fn fmt() -> Result<()> {
-    process::run(&mut process::cargo(["fmt", "--all", "--check"]))
+    process::run(&mut process::cargo(["fmt", "--all", "--check"]))?;
+    let manifest = "tests/clients/rust/Cargo.toml";
+    process::run(&mut process::cargo(["fmt", "--manifest-path", manifest, "--check"]))
+}
+
+fn clients() -> Result<()> {
+    clients::run(Profile::Development, &Suite::ALL)
 }
 
 fn clippy() -> Result<()> {

@@ -18,6 +18,7 @@ mod net;
 mod node;
 mod node_js;
 mod process;
+mod python;
 mod sim;
 mod tests;
 mod transfers;
@@ -36,17 +37,19 @@ Usage: cargo xtask <COMMAND>
 Commands:
   check                 What CI runs, in this order: fmt, clippy, docs, deny (when cargo-deny is
                         installed), tests, doc tests, contracts, clients. Runs all of them, then
-                        prints what failed. Where Node.js is missing, contracts and clients are
+                        prints what failed. Where Node.js or Python is missing, what needs them is
                         skipped; with CI=true such a skip is a failure.
   test [ARGS]           All Rust tests, with cargo-nextest where it is installed, else with
                         cargo test; then the doc tests. With ARGS only what they choose:
                         cargo xtask test -p kraken-types
                         cargo xtask test -- merkle
-  clients [--release]   Starts nodes of its own on free ports and runs the client suites of
-                        tests/clients against them: one with a block for each transaction, one with
-                        a block every half second, and a committee of four for each protocol, where
-                        each call goes to another validator; at its end all four must have the
-                        same blocks. Brings its npm packages itself.
+  clients [--release] [js|python|rust]…
+                        Starts nodes of its own on free ports and runs the suites of tests/clients
+                        against them, for starknet.js, starknet.py and starknet-rust, or for those
+                        named: a node with a block for each transaction, one with a block every
+                        half second, and a committee of four, where each call of starknet.js goes
+                        to another validator; at its end all four must have the same blocks. Brings
+                        its packages itself, the Python ones in an environment of their own.
                         --release tests the release build instead of the development build.
   chaos [--minutes N] [--protocol hotstuff|bullshark|fcfs] [--seed N]
                         Ten minutes of transfers through four validators, of whom one is killed
@@ -67,8 +70,8 @@ Commands:
                         Arbitrary bytes for every decoder and every step, or for the named targets
                         of fuzz/targets and fuzz/cairo/targets; a minute each unless told otherwise.
                         Those of fuzz/cairo run only when named: building them takes long.
-  bench [NAME] [ARGS]   Runs one bench of the node in release mode, execution or order; without a
-                        name, says what there is.
+  bench [NAME] [ARGS]   Runs one bench of the node in release mode, execution, order or soak;
+                        without a name, says what there is.
   bench steps           Measures what single steps of mempool and consensus cost, as one table.
   bench transfers [--protocol P] [--rate N] [--seconds S]
                         Signed transfers of starknet.js through a testnet of four validators: the
@@ -80,12 +83,12 @@ Commands:
   help                  This text.
 
 Needs a Rust toolchain. Contracts, clients and bench transfers also need Node.js 20 or newer
-with npm, and net needs Docker with Compose.
+with npm, clients Python 3.10 or newer with venv, and net Docker with Compose.
 
 Environment:
   CI=true               A step that cannot run is a failure.
   CARGO_TARGET_DIR      Where everything is built, as always with cargo.
-  KRAKEN_BIN            The program that bench transfers runs, instead of a release build.
+  KRAKEN_BIN            The node that clients and bench transfers run, instead of a build of it.
 ";
 
 fn main() -> ExitCode {
@@ -108,8 +111,8 @@ fn run(arguments: &[String]) -> Result<()> {
         }
         ["check"] => check::check(),
         ["test", chosen @ ..] => tests::run(chosen),
-        ["clients"] => clients::run(Profile::Development),
-        ["clients", "--release"] => clients::run(Profile::Release),
+        ["clients", "--release", suites @ ..] => clients::run_named(Profile::Release, suites),
+        ["clients", suites @ ..] => clients::run_named(Profile::Development, suites),
         ["chaos", arguments @ ..] => chaos::run(arguments),
         ["bad-inputs"] => bad_inputs::write(),
         ["contracts"] => contracts::write(),
@@ -122,7 +125,7 @@ fn run(arguments: &[String]) -> Result<()> {
         ["bench", "transfers", arguments @ ..] => transfers::run(arguments),
         ["bench", arguments @ ..] => bench::node(arguments),
         ["net"] => net::run(),
-        ["bad-inputs" | "check" | "clients" | "contracts" | "mutants" | "net", rest @ ..] => {
+        ["bad-inputs" | "check" | "contracts" | "mutants" | "net", rest @ ..] => {
             bail!("cannot make sense of {:?}; see cargo xtask help", rest.join(" "))
         }
         [unknown, ..] => bail!("there is no command {unknown:?}; see cargo xtask help"),

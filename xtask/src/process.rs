@@ -56,6 +56,14 @@ pub(crate) fn build(program: &str, profile: Profile) -> Result<PathBuf> {
     Ok(target()?.join(folder).join(format!("{program}{}", env::consts::EXE_SUFFIX)))
 }
 
+/// The node to run: what `KRAKEN_BIN` names, or else a build of it.
+pub(crate) fn kraken(profile: Profile) -> Result<PathBuf> {
+    match env::var_os("KRAKEN_BIN") {
+        Some(program) => Ok(PathBuf::from(program)),
+        None => build("kraken", profile),
+    }
+}
+
 /// Prints a command, runs it in the foreground and fails if it does.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
     let words = words(command);

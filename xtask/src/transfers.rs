@@ -1,6 +1,6 @@
 //! `cargo xtask bench transfers`: transfers of starknet.js through four validators.
 
-use std::{env, path::PathBuf, process::Command};
+use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 
@@ -34,7 +34,8 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
     node_js::install(&folder)?;
     let committee = ["testnet", "--rpc.port", "0", "--accounts", ACCOUNTS, "--log", "warn"];
     let arguments = [&committee[..], &["--protocol", wishes.protocol]].concat();
-    let mut node = Node::start(&program()?, &arguments, "transfers-node.txt")?;
+    let mut node =
+        Node::start(&process::kraken(Profile::Release)?, &arguments, "transfers-node.txt")?;
     let result = node.wait_for_urls(VALIDATORS).and_then(|urls| {
         let mut command = Command::new("node");
         command.current_dir(&folder).arg("transfers.mjs");
@@ -47,14 +48,6 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
     }
     result?;
     node.stop()
-}
-
-/// The release build, or what `KRAKEN_BIN` names.
-fn program() -> Result<PathBuf> {
-    match env::var_os("KRAKEN_BIN") {
-        Some(program) => Ok(PathBuf::from(program)),
-        None => process::build("kraken", Profile::Release),
-    }
 }
 
 impl<'a> Wishes<'a> {
