@@ -55,7 +55,8 @@ struct Way {
 
 impl Way {
     const fn dev(what: &'static str, arguments: &'static [&'static str]) -> Self {
-        let command = &["dev", "--port", "0"];
+        // starknet.py asks for a dump, so what changes the chain has to be recorded.
+        let command = &["dev", "--port", "0", "--dump-on", "request"];
         Self { what, command, arguments, validators: 1, suites: &Suite::ALL }
     }
 
