@@ -24,6 +24,8 @@ pub enum RejectionKind {
     NonceAhead,
     /// Bounds below the block's prices, or too little gas to validate (53).
     InsufficientResources,
+    /// Offers less for L2 gas than any block will ever cost (65).
+    FeeBelowMinimum,
     /// The account holds less than the most the transaction may cost (54).
     InsufficientBalance,
     /// `__validate__` said no, or there is no account contract to ask (55).

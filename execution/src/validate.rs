@@ -75,11 +75,14 @@ fn check_sender(state: &State, transaction: &Prepared) -> Result<Result<(), Reje
     Ok(Err(Rejection::new(RejectionKind::ValidationFailure, reason)))
 }
 
-/// Any nonce from the account's on may come up, but a deploy_account has none before it to wait for.
+/// Any nonce from the account's on may come up, but a deploy_account has none before it to wait for,
+/// and a declare is too large to wait for any.
 fn check_nonce(account_nonce: Nonce, transaction: &Prepared) -> Result<(), Rejection> {
     let (expected, got) = (account_nonce.0, transaction.nonce().0);
     let reason = if transaction.is_deploy_account() && got != Felt::ZERO {
         format!("nonce {got} of a deploy_account is not 0")
+    } else if transaction.class().is_some() && got != expected {
+        format!("nonce {got} of a declare is not the account nonce {expected}")
     } else if got < expected {
         format!("nonce {got} is below the account nonce {expected}")
     } else {

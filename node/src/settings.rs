@@ -80,9 +80,13 @@ pub(crate) const LOG: &str = "info";
 
 /// Transactions of a block that no single transaction ends.
 pub(crate) const BLOCK_TRANSACTIONS_MAX: u32 = 10_000;
-/// How many transactions may wait for their turn.
+/// How many transactions may wait or be under way.
 pub(crate) const POOL_TRANSACTIONS_MAX: usize = 50_000;
-/// How long a transaction may wait for the nonces before it.
+/// How many bytes they may have, encoded.
+pub(crate) const POOL_BYTES_MAX: usize = 256 << 20;
+/// Once half of the pool is in use, an account may hold one in so many of its places and bytes.
+pub(crate) const POOL_ACCOUNT_PART: usize = 16;
+/// How long a transaction may wait for the nonces before it, or for a lower price.
 pub(crate) const POOL_TIME_TO_LIVE: Duration = Duration::from_secs(60);
 /// How long a shutdown may take before the process ends anyway.
 pub(crate) const SHUTDOWN_MAX: Duration = Duration::from_secs(30);

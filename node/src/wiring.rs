@@ -421,6 +421,8 @@ fn sequencer_config(
         signer: sequencing.signer,
         mode: sequencing.mode,
         pool_transactions_max: settings::POOL_TRANSACTIONS_MAX,
+        pool_bytes_max: settings::POOL_BYTES_MAX,
+        pool_account_part: settings::POOL_ACCOUNT_PART,
         pool_time_to_live: settings::POOL_TIME_TO_LIVE,
         gateway_concurrency: sequencing.threads.get(),
         clock_start: clock_start(storage, sequencing.start_time_seconds)?,

@@ -121,6 +121,9 @@ pub(crate) enum Error {
     #[error("Replacement transaction is underpriced")]
     ReplacementUnderpriced,
     /// See the specification.
+    #[error("Transaction fee below minimum")]
+    FeeBelowMinimum,
+    /// See the specification.
     #[error("The proof field in the invoke v3 transaction is invalid")]
     InvalidProof,
 }
@@ -195,6 +198,7 @@ impl From<SubmitError> for Error {
             SubmitError::Duplicate => Self::DuplicateTransaction,
             SubmitError::ReplacementUnderpriced => Self::ReplacementUnderpriced,
             SubmitError::Full { .. }
+            | SubmitError::AccountFull { .. }
             | SubmitError::NotHandedOn { .. }
             | SubmitError::NotCompiled(_)
             | SubmitError::Stopped => Self::Unexpected { reason: error.to_string() },
@@ -210,6 +214,7 @@ impl From<Rejection> for Error {
                 Self::InvalidNonce { reason }
             }
             RejectionKind::InsufficientResources => Self::InsufficientResources,
+            RejectionKind::FeeBelowMinimum => Self::FeeBelowMinimum,
             RejectionKind::InsufficientBalance => Self::InsufficientBalance,
             RejectionKind::ValidationFailure => Self::ValidationFailure { reason },
             RejectionKind::NonAccount => Self::NonAccount,
@@ -281,6 +286,7 @@ impl Error {
             Self::UnsupportedClassVersion => 62,
             Self::Unexpected { .. } => 63,
             Self::ReplacementUnderpriced => 64,
+            Self::FeeBelowMinimum => 65,
             Self::InvalidProof => 69,
         }
     }
@@ -338,6 +344,7 @@ impl Error {
             | Self::UnsupportedVersion
             | Self::UnsupportedClassVersion
             | Self::ReplacementUnderpriced
+            | Self::FeeBelowMinimum
             | Self::InvalidProof => None,
         }
     }
@@ -410,6 +417,7 @@ mod tests {
             (RejectionKind::UnsupportedVersion, 61),
             (RejectionKind::UnsupportedClassVersion, 62),
             (RejectionKind::Unexpected, 63),
+            (RejectionKind::FeeBelowMinimum, 65),
         ];
         for (kind, code) in codes {
             let error = Error::from(Rejection { kind, reason: "why".to_owned() });

@@ -28,7 +28,7 @@ use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::{
     adopt::Adopt,
-    derive::{Parent, next_info},
+    derive::{Parent, l2_gas_price, next_info},
     payload::{Payloads, encode},
 };
 use self::{
@@ -219,9 +219,10 @@ impl Builder {
         };
         self.metrics.missing_batches.set(0);
         {
+            let now = self.pool.now();
             let mut pool = self.pool.lock();
             for transaction in payload.iter().flatten() {
-                pool.ordered(transaction.hash());
+                pool.ordered(transaction.hash(), now);
             }
         }
         work.line.push(commit, payload, self.from);
@@ -314,7 +315,7 @@ impl Builder {
     /// Tells the pool what became of transactions.
     fn report(&mut self, steps: &[(Step, progress::Result)]) {
         {
-            let now = self.clock.now();
+            let now = self.pool.now();
             let mut pool = self.pool.lock();
             for (step, result) in steps {
                 let Some(transaction) = &step.transaction else {
@@ -322,10 +323,10 @@ impl Builder {
                 };
                 self.metrics.executed(if result.is_ok() { "included" } else { "left out" });
                 match result {
-                    Ok(()) => pool.included(transaction),
+                    Ok(()) => pool.included(transaction, now),
                     Err(rejection) if self.is_in_block(transaction) => {
                         tracing::debug!(hash = %transaction.hash(), %rejection, "ordered twice");
-                        pool.forget(transaction);
+                        pool.forget(transaction, now);
                     }
                     Err(rejection) => pool.left_out(transaction, rejection.clone(), now),
                 }
@@ -399,6 +400,8 @@ impl Builder {
         self.wanted.send_replace(None);
         let next = next_info(&self.chain, &self.parent, Timestamp::ZERO);
         self.metrics.executed_block.set(gauge(self.parent.number.0));
+        self.pool.lock().set_price(l2_gas_price(&next));
+        self.arrived.notify_one();
         self.board.executed(executed.unsealed(), next);
         let sent = self.executed.blocking_send(executed);
         sent.map_err(|_| Ended::gone("builder", "committer"))

@@ -16,8 +16,16 @@ pub enum SubmitError {
     #[error("replacement is underpriced")]
     ReplacementUnderpriced,
     /// Nobody's fault: try again.
-    #[error("mempool is full at {pending} transactions")]
+    #[error(
+        "mempool is full at {pending} transactions; submit it again once blocks have made room"
+    )]
     Full { pending: usize },
+    /// The account holds its part of a mempool that is filling up.
+    #[error(
+        "the account has {pending} transactions in a mempool that is filling up; submit it again \
+         once some of them are in blocks"
+    )]
+    AccountFull { pending: usize },
     /// Nobody's fault: a full node found no validator that says anything about it. Try again.
     #[error("no validator has a verdict on the transaction: {reason}")]
     NotHandedOn { reason: String },

@@ -5,12 +5,18 @@ mod stateless;
 
 use std::sync::Arc;
 
-use kraken_execution::{Fault, Prepared, State, validate};
-use starknet_api::rpc_transaction::RpcTransaction;
+use bytes::Bytes;
+use kraken_execution::{Fault, Prepared, Rejection, RejectionKind, State, validate};
+use starknet_api::{block::BlockInfo, core::Nonce, rpc_transaction::RpcTransaction};
+use starknet_types_core::felt::Felt;
 use tokio::sync::Notify;
 
 use self::checks::{Checks, nonce_of, pre_confirmed_state};
-use crate::{Admitted, SubmitError, View, pool::SharedPool};
+use crate::{
+    Admitted, SubmitError, View,
+    builder::{encode, l2_gas_price},
+    pool::SharedPool,
+};
 
 /// The way in. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -33,22 +39,26 @@ impl Gateway {
         transaction: RpcTransaction,
     ) -> Result<(Admitted, bool), SubmitError> {
         let gateway = self.clone();
-        let admit = move |transaction, view: &View| gateway.admit_blocking(transaction, view);
+        let admit = move |transaction, bytes: Bytes, view: &View| {
+            gateway.admit_blocking(transaction, bytes.len(), view)
+        };
         self.checks.run(transaction, admit).await
     }
 
     fn admit_blocking(
         &self,
         transaction: Prepared,
+        bytes: usize,
         view: &View,
     ) -> Result<(Admitted, bool), SubmitError> {
         let state = pre_confirmed_state(view)?;
         let nonce = nonce_of(&state, &transaction)?;
         // What costs nothing comes first; validation runs Cairo.
-        self.pool.lock().admits(&transaction, nonce)?;
+        self.pool.lock().admits(&transaction, bytes, nonce)?;
         let skips_validation =
-            transaction.is_exempt() || self.deploys_itself_first(&state, &transaction)?;
+            transaction.is_exempt() || self.deploys_itself_first(&state, nonce, &transaction)?;
         let info = &view.pre_confirmed().info;
+        self.check_price(&transaction, info)?;
         validate(state, info, &self.checks.chain, &transaction, skips_validation)??;
 
         let admitted = Admitted::of(&transaction);
@@ -58,7 +68,7 @@ impl Gateway {
             // up what it executed before it tells the pool, so that nothing is missed in between.
             let state = pre_confirmed_state(&self.checks.view())?;
             let nonce = nonce_of(&state, &transaction)?;
-            pool.insert(transaction, nonce, self.checks.clock.now())?
+            pool.insert(transaction, bytes, nonce, self.pool.now())?
         };
         self.arrived.notify_one();
         Ok((admitted, can_run))
@@ -71,20 +81,43 @@ impl Gateway {
     pub(crate) fn take_back(&self, transaction: Prepared) -> Result<(), SubmitError> {
         let state = pre_confirmed_state(&self.checks.view())?;
         let nonce = nonce_of(&state, &transaction)?;
-        self.pool.lock().insert(transaction, nonce, self.checks.clock.now())?;
+        let bytes = encode(&transaction).len();
+        self.pool.lock().insert(transaction, bytes, nonce, self.pool.now())?;
         Ok(())
     }
 
-    /// The account is not there yet, but its deploy_account is on the way: there is nobody to ask
-    /// whether the signature is good, so the question is left to execution.
+    /// The account is not there yet, but its deploy_account is on the way, and this is the invoke that
+    /// follows it: there is nobody to ask whether the signature is good, so the question is left to
+    /// execution. One is what wallets send together with the deploy_account, and all that is taken on
+    /// trust.
     fn deploys_itself_first(
         &self,
         state: &State,
+        nonce: u64,
         transaction: &Prepared,
     ) -> Result<bool, SubmitError> {
         let sender = transaction.sender();
+        let is_second = nonce == 0 && transaction.nonce() == Nonce(Felt::ONE);
+        if !is_second || !matches!(transaction.rpc(), RpcTransaction::Invoke(_)) {
+            return Ok(false);
+        }
         let is_absent = state.class_hash_at(sender).map_err(Fault::from)?.is_none();
-        Ok(is_absent && !transaction.is_deploy_account() && self.pool.lock().has_pending(sender))
+        Ok(is_absent && self.pool.lock().holds(sender, 0))
+    }
+
+    /// What is below the chain's lowest price is in no block, ever. What is only below the price of
+    /// now is for execution to refuse, which counts the other resources as well. A developer may set a
+    /// price below the lowest one.
+    fn check_price(&self, transaction: &Prepared, info: &BlockInfo) -> Result<(), Rejection> {
+        let floor = self.checks.chain.genesis().fees.l2_gas_price_fri_min;
+        let least = floor.min(l2_gas_price(info));
+        let offered = transaction.rpc().resource_bounds().l2_gas.max_price_per_unit.0;
+        if least <= offered {
+            return Ok(());
+        }
+        let reason =
+            format!("max price of L2 gas of {offered} fri is below the minimum of {least}");
+        Err(Rejection::new(RejectionKind::FeeBelowMinimum, reason))
     }
 }
 

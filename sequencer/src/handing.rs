@@ -15,7 +15,6 @@ use std::{
 use bytes::Bytes;
 use kraken_execution::{Prepared, Rejection, RejectionKind};
 use kraken_network::{Network, RequestError};
-use kraken_storage::codec::encode_transaction;
 use kraken_types::{
     ValidatorId,
     codec::{self, DecodeError},
@@ -80,15 +79,14 @@ impl Handing {
         transaction: RpcTransaction,
     ) -> Result<Admitted, SubmitError> {
         let handed = self.handed.clone();
-        let check = move |transaction: Prepared, view: &View| {
+        let check = move |transaction: Prepared, bytes: Bytes, view: &View| {
             if handed.lock().contains(transaction.hash()) {
                 return Err(SubmitError::Duplicate);
             }
             check_nonce(view, &transaction)?;
-            Ok(transaction)
+            Ok((transaction, bytes))
         };
-        let transaction = self.checks.run(transaction, check).await?;
-        let bytes = Bytes::from(encode_transaction(transaction.rpc()));
+        let (transaction, bytes) = self.checks.run(transaction, check).await?;
         let taker = self.hand_on(transaction.sender(), &bytes, None).await?;
         let due = Due { hash: transaction.hash(), sender: transaction.sender(), bytes, taker };
         self.handed.lock().remember(due, Instant::now());

@@ -25,6 +25,8 @@ pub struct Metrics {
     pub(crate) contradictions: Family<Contradiction, Counter>,
     pub(crate) transactions: Family<Outcome, Counter>,
     pub(crate) pool: Gauge,
+    pub(crate) pool_bytes: Gauge,
+    pub(crate) pool_window: Gauge,
     pub(crate) handed_on: Family<Outcome, Counter>,
     pub(crate) executed_block: Gauge,
     pub(crate) durable_block: Gauge,
@@ -77,6 +79,8 @@ impl Default for Metrics {
             contradictions: Family::default(),
             transactions: Family::default(),
             pool: Gauge::default(),
+            pool_bytes: Gauge::default(),
+            pool_window: Gauge::default(),
             handed_on: Family::default(),
             executed_block: Gauge::default(),
             durable_block: Gauge::default(),
@@ -122,6 +126,17 @@ impl Metrics {
             "pool_transactions",
             "Transactions that wait or are under way",
             self.pool.clone(),
+        );
+        to.register_with_unit(
+            "pool",
+            "Encoded size of the transactions that wait or are under way",
+            Unit::Bytes,
+            self.pool_bytes.clone(),
+        );
+        to.register(
+            "pool_window",
+            "How many transactions may be under way at the speed of execution",
+            self.pool_window.clone(),
         );
         to.register(
             "handed_on",

@@ -23,6 +23,7 @@ use crate::{
     machines,
     order::Order,
     ordering::Ordered,
+    pool::Pace,
     recovery::Recovered,
     running::Running,
     supervisor::{Ended, Supervisor},
@@ -189,7 +190,8 @@ struct Watched {
 }
 
 impl Source for Watched {
-    fn take(&mut self, count_max: usize) -> Vec<Bytes> {
+    /// There is nobody to keep up with.
+    fn take(&mut self, count_max: usize, _: Pace) -> Vec<Bytes> {
         self.offered.take(count_max)
     }
 

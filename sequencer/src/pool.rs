@@ -1,13 +1,28 @@
 //! Transactions that wait for their turn, and what is known of those on their way.
 //!
-//! Decides who goes next: each account's transactions in nonce order, accounts in order of arrival.
-//! A transaction *waits* until the nonces before it are gone, then is *ready*; once a worker took it,
-//! it is *under way* until it is in a block or left out. Time and account nonces are arguments.
+//! A transaction *waits* while nonces before it are missing or the next block costs more than it
+//! offers, then is *ready*; once a worker took it, it is *under way* until it is in a block or left
+//! out. [`turns`] says who goes next, [`window`] how many may be under way, [`room`] who may come in
+//! when there is little room left and who makes room. Time, prices and account nonces are arguments.
+//!
+//! When the pool is full, a transaction that could run now takes the place of the last one, by nonce,
+//!
+//! 1. of the account that holds most among those with a gap in their nonces, else
+//! 2. of the account that offers least among those that offer less than the next block costs, else
+//! 3. of the account that holds most, if that is more than its part.
+//!
+//! What is under way is never given up for another.
 
-mod accounts;
+mod account;
+mod admission;
+mod expiry;
+mod outcomes;
+mod room;
+mod turns;
+mod window;
 
 use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
+    collections::{BTreeMap, HashMap},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -21,11 +36,17 @@ use starknet_api::{
 };
 use tokio::sync::oneshot;
 
-use self::accounts::{Account, next_nonce, nonce_number};
-use crate::SubmitError;
+use self::{
+    account::{Account, next_nonce, nonce_number},
+    outcomes::Outcomes,
+    room::Room,
+    turns::Turns,
+    window::Window,
+};
+pub(crate) use self::{outcomes::Settled, room::Limits};
+use crate::{builder::encode, clock::Uptime};
 
-/// How many rejections are remembered for the status answer.
-const REJECTED_MAX: usize = 10_000;
+const NONCE_USED: &str = "its nonce was used by another transaction";
 
 /// How far a transaction has come that is in no block yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,70 +62,93 @@ pub enum Progress {
     },
 }
 
+/// How much leaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pace {
+    /// As much as execution keeps up with.
+    Steady,
+    /// All that is ready, because somebody wants it in the block that is open now.
+    AtOnce,
+}
+
 /// When the pool is full, and when a transaction has waited long enough.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Config {
-    /// Waiting, ready and under way.
-    pub(crate) transactions_max: usize,
-    /// A transaction whose nonce does not come up in this time is dropped.
+    /// What may be here.
+    pub(crate) limits: Limits,
+    /// A transaction that cannot run for this long, while nothing of its account moves, is dropped.
     pub(crate) time_to_live: Duration,
     /// How far a nonce may be ahead of the nonces that are here.
     pub(crate) nonce_ahead_max: u32,
 }
-
-/// What became of a transaction, for the one who waits for it.
-pub(crate) type Settled = Result<(), Rejection>;
 
 /// Transactions that wait for their turn.
 #[derive(Debug)]
 pub(crate) struct Pool {
     config: Config,
     accounts: BTreeMap<ContractAddress, Account>,
-    /// Accounts with a ready transaction, in order of arrival; may name one that has none any more.
-    ready: VecDeque<ContractAddress>,
-    /// Every transaction here.
-    known: HashMap<TransactionHash, Stage>,
-    rejected: HashMap<TransactionHash, String>,
-    rejected_order: VecDeque<TransactionHash>,
-    settling: HashMap<TransactionHash, Vec<oneshot::Sender<Settled>>>,
+    /// Every transaction that is here, or in the order.
+    known: HashMap<TransactionHash, Known>,
+    turns: Turns,
+    room: Room,
+    window: Window,
+    outcomes: Outcomes,
 }
 
 /// The pool as the tasks share it. Cheap to clone.
 #[derive(Clone, Debug)]
-pub(crate) struct SharedPool(Arc<Mutex<Pool>>);
+pub(crate) struct SharedPool {
+    pool: Arc<Mutex<Pool>>,
+    uptime: Uptime,
+}
 
 impl SharedPool {
-    /// Starts empty.
-    pub(crate) fn new(config: Config) -> Self {
-        Self(Arc::new(Mutex::new(Pool::new(config))))
+    /// Starts empty; `price` is that of L2 gas in the next block, in fri.
+    pub(crate) fn new(config: Config, price: u128) -> Self {
+        let pool = Arc::new(Mutex::new(Pool::new(config, price)));
+        Self { pool, uptime: Uptime::start() }
     }
 
     /// The pool, for one short look or change.
     pub(crate) fn lock(&self) -> MutexGuard<'_, Pool> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.pool.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// What the pool calls time: real time, because it only ever wants to know how long something
+    /// took. Block times may be moved, and do not make anybody wait.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.uptime.now()
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Known {
+    stage: Stage,
+    /// Its encoded size; nothing if it is not ours.
+    bytes: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
     Waiting,
     UnderWay,
-    Candidate,
-    /// A candidate that this pool did not hand out.
+    /// In the order since then.
+    Candidate(Timestamp),
+    /// A candidate that this pool did not hand out, and does not hold.
     Foreign,
 }
 
 impl Pool {
-    /// Starts empty.
-    pub(crate) fn new(config: Config) -> Self {
+    /// Starts empty; `price` is that of L2 gas in the next block, in fri.
+    pub(crate) fn new(config: Config, price: u128) -> Self {
         Self {
             config,
             accounts: BTreeMap::new(),
-            ready: VecDeque::new(),
             known: HashMap::new(),
-            rejected: HashMap::new(),
-            rejected_order: VecDeque::new(),
-            settling: HashMap::new(),
+            turns: Turns::new(price),
+            room: Room::new(config.limits),
+            window: Window::new(),
+            outcomes: Outcomes::default(),
         }
     }
 
@@ -113,120 +157,79 @@ impl Pool {
         self.known.contains_key(&hash)
     }
 
-    /// Whether the account has a transaction here that has not been executed.
-    pub(crate) fn has_pending(&self, sender: ContractAddress) -> bool {
-        self.accounts.get(&sender).is_some_and(|account| !account.is_idle())
+    /// Whether a transaction of the account with this nonce is here and has not been executed.
+    pub(crate) fn holds(&self, sender: ContractAddress, nonce: u64) -> bool {
+        let holds = |it: &Account| it.waiting_at(nonce).is_some() || it.is_under_way(nonce);
+        self.accounts.get(&sender).is_some_and(holds)
     }
 
-    /// Takes a transaction in. `nonce` is that of the account after everything executed so far.
-    /// Says whether it can run: `false` if nonces before it are missing.
-    ///
-    /// # Errors
-    /// As [`Pool::admits`].
-    pub(crate) fn insert(
+    /// The next transactions, at most `count_max`; they are under way from now on.
+    pub(crate) fn take_ready(
         &mut self,
-        transaction: Prepared,
-        nonce: u64,
+        count_max: usize,
+        pace: Pace,
         now: Timestamp,
-    ) -> Result<bool, SubmitError> {
-        let can_run = self.admits(&transaction, nonce)?;
-        let (hash, sender, got) =
-            (transaction.hash(), transaction.sender(), nonce_number(&transaction));
-        let replaced = self.accounts.get(&sender).and_then(|account| account.waiting_at(got));
-        if let Some(old) = replaced.map(Prepared::hash) {
-            self.drop_as(sender, old, "replaced by a transaction that pays more");
-        }
-        self.forget_rejection(hash);
-        self.known.insert(hash, Stage::Waiting);
-        let account = self.accounts.entry(sender).or_default();
-        let passed = account.executed(nonce);
-        account.wait(got, transaction, now);
-        if got == account.next(nonce) {
-            self.ready.push_back(sender);
-        }
-        self.reject_passed(passed, hash);
-        Ok(can_run)
-    }
-
-    /// Whether [`Pool::insert`] would take this transaction, and whether it could run. Costs next to
-    /// nothing, so it is asked before checks that run Cairo.
-    ///
-    /// # Errors
-    /// [`SubmitError`] if it is known, its nonce is used up or too far ahead of those that are here,
-    /// it does not outbid the one in its place, or the pool is full.
-    pub(crate) fn admits(&self, transaction: &Prepared, nonce: u64) -> Result<bool, SubmitError> {
-        if self.contains(transaction.hash()) {
-            return Err(SubmitError::Duplicate);
-        }
-        let account = self.accounts.get(&transaction.sender());
-        let next = account.map_or(nonce, |account| account.next(nonce));
-        let contiguous = account.map_or(next, |account| account.contiguous_end(next));
-        let got = nonce_number(transaction);
-        check_nonce(got, next, contiguous, self.config.nonce_ahead_max)?;
-        match account.and_then(|account| account.waiting_at(got)) {
-            Some(old) if !outbids(transaction, old) => Err(SubmitError::ReplacementUnderpriced),
-            None if self.config.transactions_max <= self.known.len() => {
-                Err(SubmitError::Full { pending: self.known.len() })
+    ) -> Vec<Prepared> {
+        let count = match pace {
+            Pace::Steady => count_max.min(self.window.room()),
+            Pace::AtOnce => count_max,
+        };
+        let mut taken = Vec::new();
+        for _ in 0..count {
+            let Some(sender) = self.turns.next() else {
+                break;
+            };
+            let account = self.accounts.get_mut(&sender);
+            let transaction = account.and_then(|account| account.take_next(now));
+            let transaction = transaction.expect("whoever has a turn has a transaction for it");
+            self.window.left();
+            if let Some(known) = self.known.get_mut(&transaction.hash())
+                && known.stage == Stage::Waiting
+            {
+                known.stage = Stage::UnderWay;
             }
-            Some(_) | None => Ok(got <= contiguous),
+            self.refresh(sender);
+            taken.push(transaction);
         }
+        taken
     }
 
     /// Whether no transaction here can be executed, nor is about to be.
     pub(crate) fn is_at_rest(&self) -> bool {
-        self.accounts.values().all(Account::is_at_rest)
+        let rests = |(sender, account): (&ContractAddress, &Account)| {
+            !account.has_under_way() && (account.head().is_none() || self.turns.is_cheap(*sender))
+        };
+        self.accounts.iter().all(rests)
     }
 
-    /// Takes out everything that waits for nonces before it.
-    pub(crate) fn take_waiting(&mut self) -> Vec<Prepared> {
-        let taken: Vec<_> = self.accounts.values_mut().flat_map(Account::take_waiting).collect();
-        for transaction in &taken {
-            self.known.remove(&transaction.hash());
+    /// Takes out everything that waits.
+    pub(crate) fn take_waiting(&mut self, now: Timestamp) -> Vec<Prepared> {
+        let waiting: Vec<_> = self.accounts.values().flat_map(Account::waiting).cloned().collect();
+        for transaction in &waiting {
+            self.forget(transaction, now);
         }
-        taken
+        waiting
     }
 
-    /// The next transactions, at most `count_max`; they are under way from now on.
-    pub(crate) fn take_ready(&mut self, count_max: usize) -> Vec<Prepared> {
-        let mut taken = Vec::new();
-        while taken.len() < count_max {
-            let Some(sender) = self.ready.pop_front() else {
-                break;
-            };
-            let Some(account) = self.accounts.get_mut(&sender) else {
-                continue;
-            };
-            while let Some(transaction) = account.take_next() {
-                self.known.insert(transaction.hash(), Stage::UnderWay);
-                taken.push(transaction);
-                if taken.len() == count_max {
-                    self.ready.push_front(sender);
-                    break;
-                }
-            }
-        }
-        taken
+    /// A unit of L2 gas costs so much in the next block, in fri.
+    pub(crate) fn set_price(&mut self, price: u128) {
+        self.turns.set_price(price);
     }
 
     /// The transaction is in the order; it may come from another validator or an earlier run.
-    pub(crate) fn ordered(&mut self, hash: TransactionHash) {
-        let stage = match self.known.get(&hash) {
-            None | Some(Stage::Foreign) => Stage::Foreign,
-            Some(Stage::Waiting | Stage::UnderWay | Stage::Candidate) => Stage::Candidate,
-        };
-        self.known.insert(hash, stage);
+    pub(crate) fn ordered(&mut self, hash: TransactionHash, now: Timestamp) {
+        let known = self.known.entry(hash).or_insert(Known { stage: Stage::Foreign, bytes: 0 });
+        match known.stage {
+            Stage::Waiting | Stage::UnderWay => known.stage = Stage::Candidate(now),
+            Stage::Candidate(_) | Stage::Foreign => {}
+        }
     }
 
     /// The transaction is executed and in the open block.
-    pub(crate) fn included(&mut self, transaction: &Prepared) {
-        self.known.remove(&transaction.hash());
-        let sender = transaction.sender();
-        if let Some(account) = self.accounts.get_mut(&sender) {
-            account.arrived(nonce_number(transaction));
-            let passed = account.executed(next_nonce(transaction));
-            self.reject_passed(passed, transaction.hash());
-            self.wake(sender);
-        }
+    pub(crate) fn included(&mut self, transaction: &Prepared, now: Timestamp) {
+        let (sender, hash) = (transaction.sender(), transaction.hash());
+        self.release(sender, nonce_number(transaction), hash, now);
+        self.executed_up_to(sender, next_nonce(transaction), now);
     }
 
     /// The transaction was left out. One of ours that is only early waits again, and one that is not
@@ -238,147 +241,170 @@ impl Pool {
         rejection: Rejection,
         now: Timestamp,
     ) {
-        let sender = transaction.sender();
-        let account = self.accounts.entry(sender).or_default();
-        account.arrived(nonce_number(transaction));
-        account.restart();
+        let (sender, nonce) = (transaction.sender(), nonce_number(transaction));
         let hash = transaction.hash();
+        let before = self.release(sender, nonce, hash, now);
+        let is_ours = before.is_none_or(|known| known.stage != Stage::Foreign);
         let is_early = rejection.kind == RejectionKind::NonceAhead;
-        match (is_early, self.known.get(&hash)) {
-            (true, Some(Stage::Foreign)) => {
-                self.known.remove(&hash);
-            }
-            (true, Some(Stage::Waiting | Stage::UnderWay | Stage::Candidate) | None) => {
-                account.wait(nonce_number(transaction), transaction.clone(), now);
-                self.known.insert(hash, Stage::Waiting);
-            }
-            (false, _) => self.reject(hash, rejection),
+        if !is_early {
+            self.outcomes.reject(hash, rejection);
+        } else if is_ours {
+            self.wait_again(transaction, before, rejection, now);
         }
-        self.wake(sender);
+        if let Some(account) = self.accounts.get_mut(&sender) {
+            account.restart();
+        }
+        self.refresh(sender);
+    }
+
+    /// One that nobody knew comes from an earlier run, and has to find room.
+    fn wait_again(
+        &mut self,
+        transaction: &Prepared,
+        before: Option<Known>,
+        rejection: Rejection,
+        now: Timestamp,
+    ) {
+        let size = || encode(transaction).len();
+        let bytes = before.map_or_else(size, |known| known.bytes);
+        let is_taken = self.holds(transaction.sender(), nonce_number(transaction));
+        if is_taken || !self.room.fits(self.room.total.with(bytes)) {
+            self.outcomes.reject(transaction.hash(), rejection);
+        } else {
+            self.keep(transaction.clone(), bytes, now);
+        }
     }
 
     /// The transaction was executed in another form before (its nonce is used up and it is in a
-    /// block); there is nothing to tell.
-    pub(crate) fn forget(&mut self, transaction: &Prepared) {
-        self.known.remove(&transaction.hash());
-        if let Some(account) = self.accounts.get_mut(&transaction.sender()) {
-            account.arrived(nonce_number(transaction));
-        }
+    /// block), or others left it out in a block that we took over; there is nothing to tell.
+    pub(crate) fn forget(&mut self, transaction: &Prepared, now: Timestamp) {
+        let (sender, nonce) = (transaction.sender(), nonce_number(transaction));
+        self.release(sender, nonce, transaction.hash(), now);
+        self.refresh(sender);
     }
 
     /// The transaction is in a block that others executed.
-    pub(crate) fn executed_elsewhere(&mut self, executed: &ExecutedTransaction) {
-        self.known.remove(&executed.hash);
+    pub(crate) fn executed_elsewhere(&mut self, executed: &ExecutedTransaction, now: Timestamp) {
         let Some((sender, nonce)) = sender_and_nonce(&executed.transaction) else {
             return;
         };
-        if let Some(account) = self.accounts.get_mut(&sender) {
-            account.arrived(nonce);
-            let passed = account.executed(nonce.saturating_add(1));
-            self.reject_passed(passed, executed.hash);
-            self.wake(sender);
-        }
+        self.release(sender, nonce, executed.hash, now);
+        self.executed_up_to(sender, nonce.saturating_add(1), now);
     }
 
     /// The block of these transactions is accepted.
     pub(crate) fn accepted(&mut self, hashes: impl Iterator<Item = TransactionHash>) {
         for hash in hashes {
-            self.settle(hash, &Ok(()));
+            self.outcomes.settle(hash, &Ok(()));
         }
     }
 
     /// Resolves once the transaction is in an accepted block, or left out for good.
     pub(crate) fn settled(&mut self, hash: TransactionHash) -> oneshot::Receiver<Settled> {
-        let (sender, receiver) = oneshot::channel();
-        self.settling.entry(hash).or_default().push(sender);
-        receiver
+        self.outcomes.settled(hash)
     }
 
     /// Nobody waits for this transaction any more.
     pub(crate) fn unsettle(&mut self, hash: TransactionHash) {
-        if let Some(waiting) = self.settling.get_mut(&hash) {
-            waiting.retain(|sender| !sender.is_closed());
-            if waiting.is_empty() {
-                self.settling.remove(&hash);
-            }
-        }
-    }
-
-    /// Drops what has waited too long for the nonces before it.
-    pub(crate) fn expire(&mut self, now: Timestamp) {
-        let mut expired = Vec::new();
-        for (sender, account) in &self.accounts {
-            let hashes = account.expired(now, self.config.time_to_live);
-            expired.extend(hashes.map(|hash| (*sender, hash)));
-        }
-        for (sender, hash) in expired {
-            self.drop_as(sender, hash, "the nonces before it did not come in time");
-        }
-        self.accounts.retain(|_, account| !account.is_idle());
+        self.outcomes.unsettle(hash);
     }
 
     /// How far a transaction has come; `None` if it is not known, or in a block.
     pub(crate) fn progress(&self, hash: TransactionHash) -> Option<Progress> {
-        match self.known.get(&hash) {
+        match self.known.get(&hash).map(|known| known.stage) {
             Some(Stage::Waiting | Stage::UnderWay) => Some(Progress::Received),
-            Some(Stage::Candidate | Stage::Foreign) => Some(Progress::Candidate),
+            Some(Stage::Candidate(_) | Stage::Foreign) => Some(Progress::Candidate),
             None => {
-                self.rejected.get(&hash).map(|reason| Progress::Rejected { reason: reason.clone() })
+                let reason = self.outcomes.reason(hash)?;
+                Some(Progress::Rejected { reason: reason.to_owned() })
             }
         }
     }
 
     /// How many transactions wait or are under way.
     pub(crate) fn pending(&self) -> usize {
-        self.known.len()
+        self.room.total.transactions
     }
 
-    /// Nonces of these were used up by others; `executed` may have been here as well, sent to several
-    /// validators.
-    fn reject_passed(&mut self, passed: Vec<TransactionHash>, executed: TransactionHash) {
-        for hash in passed.into_iter().filter(|hash| *hash != executed) {
-            let reason = "its nonce was used by another transaction".to_owned();
-            self.reject(hash, Rejection { kind: RejectionKind::InvalidNonce, reason });
+    /// Their encoded size.
+    pub(crate) fn bytes(&self) -> usize {
+        self.room.total.bytes
+    }
+
+    /// How many may be under way.
+    pub(crate) fn window(&self) -> usize {
+        self.window.size()
+    }
+
+    /// A transaction waits from now on.
+    fn keep(&mut self, transaction: Prepared, bytes: usize, now: Timestamp) {
+        let (hash, nonce) = (transaction.hash(), nonce_number(&transaction));
+        self.outcomes.forget(hash);
+        self.known.insert(hash, Known { stage: Stage::Waiting, bytes });
+        self.room.total = self.room.total.with(bytes);
+        let account = self.accounts.entry(transaction.sender()).or_default();
+        account.usage = account.usage.with(bytes);
+        account.wait(nonce, transaction, now);
+    }
+
+    /// A transaction neither waits nor is under way any more; returns what was known of it.
+    fn release(
+        &mut self,
+        sender: ContractAddress,
+        nonce: u64,
+        hash: TransactionHash,
+        now: Timestamp,
+    ) -> Option<Known> {
+        let known = self.known.remove(&hash)?;
+        if known.stage == Stage::Foreign {
+            return Some(known);
         }
-    }
-
-    fn wake(&mut self, sender: ContractAddress) {
-        if self.accounts.get(&sender).is_some_and(Account::has_ready) {
-            self.ready.push_back(sender);
+        self.room.total = self.room.total.without(known.bytes);
+        let account = self.accounts.get_mut(&sender);
+        let account = account.expect("an account is kept while something of it is here");
+        account.usage = account.usage.without(known.bytes);
+        account.drop_waiting(nonce, hash);
+        if account.arrived(nonce, hash, now) {
+            let in_line = match known.stage {
+                Stage::Candidate(since) => Some(now.since(since)),
+                Stage::Waiting | Stage::UnderWay | Stage::Foreign => None,
+            };
+            self.window.arrived(in_line);
         }
+        Some(known)
     }
 
-    fn drop_as(&mut self, sender: ContractAddress, hash: TransactionHash, reason: &str) {
+    /// The nonces of an account before this one are used up.
+    fn executed_up_to(&mut self, sender: ContractAddress, nonce: u64, now: Timestamp) {
         if let Some(account) = self.accounts.get_mut(&sender) {
-            account.drop_waiting(hash);
-        }
-        let reason = reason.to_owned();
-        self.reject(hash, Rejection { kind: RejectionKind::Unexpected, reason });
-    }
-
-    fn reject(&mut self, hash: TransactionHash, rejection: Rejection) {
-        self.known.remove(&hash);
-        self.rejected.insert(hash, rejection.reason.clone());
-        self.rejected_order.push_back(hash);
-        while REJECTED_MAX < self.rejected_order.len() {
-            if let Some(oldest) = self.rejected_order.pop_front() {
-                self.rejected.remove(&oldest);
-            }
-        }
-        self.settle(hash, &Err(rejection));
-    }
-
-    fn forget_rejection(&mut self, hash: TransactionHash) {
-        if self.rejected.remove(&hash).is_some() {
-            self.rejected_order.retain(|known| *known != hash);
+            let passed = account.executed(nonce);
+            self.reject_passed(passed, now);
+            self.refresh(sender);
         }
     }
 
-    fn settle(&mut self, hash: TransactionHash, settled: &Settled) {
-        for waiting in self.settling.remove(&hash).unwrap_or_default() {
-            // The one who waited may have gone; then nobody needs to know.
-            drop(waiting.send(settled.clone()));
+    /// Nonces of these were used up by others.
+    fn reject_passed(&mut self, passed: Vec<Prepared>, now: Timestamp) {
+        for transaction in passed {
+            let hash = transaction.hash();
+            self.release(transaction.sender(), nonce_number(&transaction), hash, now);
+            let rejection = Rejection::new(RejectionKind::InvalidNonce, NONCE_USED);
+            self.outcomes.reject(hash, rejection);
         }
+    }
+
+    /// Drops a transaction that waits; the account is to be refreshed.
+    fn drop_as(&mut self, transaction: &Prepared, reason: &str, now: Timestamp) {
+        let (sender, hash) = (transaction.sender(), transaction.hash());
+        self.release(sender, nonce_number(transaction), hash, now);
+        self.outcomes.reject(hash, Rejection::new(RejectionKind::Unexpected, reason));
+    }
+
+    /// The account has changed: what it competes with, and what it holds.
+    fn refresh(&mut self, sender: ContractAddress) {
+        let account = self.accounts.get(&sender);
+        self.turns.set(sender, account.and_then(Account::head));
+        self.room.rank(sender, account.and_then(Account::rank));
     }
 }
 
@@ -401,25 +427,7 @@ fn address_of(deploy: &DeployAccountTransaction) -> Option<ContractAddress> {
     calculate_contract_address(salt, class_hash, &calldata, deployer).ok()
 }
 
-fn check_nonce(got: u64, next: u64, contiguous: u64, ahead_max: u32) -> Result<(), SubmitError> {
-    let reason = if got < next {
-        format!("nonce {got} is below the next nonce {next} of the account")
-    } else if contiguous.saturating_add(u64::from(ahead_max)) < got {
-        format!("nonce {got} is more than {ahead_max} ahead of the next nonce {contiguous}")
-    } else {
-        return Ok(());
-    };
-    Err(SubmitError::Rejected(Rejection { kind: RejectionKind::InvalidNonce, reason }))
-}
-
-/// A replacement must pay a tenth more, both as a tip and for L2 gas.
-fn outbids(new: &Prepared, old: &Prepared) -> bool {
-    let raised = |new: u128, old: u128| old.saturating_add(old.div_ceil(10)) <= new;
-    let tip = |transaction: &Prepared| u128::from(transaction.rpc().tip().0);
-    let price =
-        |transaction: &Prepared| transaction.rpc().resource_bounds().l2_gas.max_price_per_unit.0;
-    raised(tip(new), tip(old)) && raised(price(new), price(old))
-}
-
+#[cfg(test)]
+mod model;
 #[cfg(test)]
 mod tests;

@@ -18,7 +18,7 @@ use crate::{
     Distance, Event, Metrics, NetworkConfig, Progress, StartError, SubmitError, View,
     attestation::{Attesting, Validator},
     board::Board,
-    builder::{Adopt, Builder, CaughtUp, Payloads, next_info, rules::Rules},
+    builder::{Adopt, Builder, CaughtUp, Payloads, l2_gas_price, next_info, rules::Rules},
     clock::Clock,
     committer::{Committer, EXECUTED_MAX},
     dev::Dev,
@@ -60,9 +60,13 @@ pub struct Config {
     pub signer: Signer,
     /// Whether dev controls exist.
     pub mode: Mode,
-    /// How many transactions may wait for their turn.
+    /// How many transactions may wait or be under way.
     pub pool_transactions_max: usize,
-    /// How long a transaction may wait for the nonces before it.
+    /// How many bytes they may have, encoded.
+    pub pool_bytes_max: usize,
+    /// Once half of the pool is in use, an account may hold one in so many of its places and bytes.
+    pub pool_account_part: usize,
+    /// How long a transaction may wait for the nonces before it, or for a lower price.
     pub pool_time_to_live: Duration,
     /// How many transactions may be checked at a time.
     pub gateway_concurrency: usize,
@@ -300,11 +304,17 @@ impl Parts {
             clock.catch_up(tip_time);
         }
         let next = next_info(chain, &end.parent(chain), Timestamp::ZERO);
-        let pool = SharedPool::new(pool::Config {
+        let limits = pool::Limits {
             transactions_max: config.pool_transactions_max,
+            bytes_max: config.pool_bytes_max,
+            account_part: config.pool_account_part,
+        };
+        let pool_config = pool::Config {
+            limits,
             time_to_live: config.pool_time_to_live,
             nonce_ahead_max: chain.genesis().limits.nonce_ahead_max,
-        });
+        };
+        let pool = SharedPool::new(pool_config, l2_gas_price(&next));
         let board = Board::new(storage.clone(), end, next, dev.events.clone());
         let checks = Checks {
             chain: chain.clone(),
@@ -394,7 +404,6 @@ impl Parts {
         let source = || FromPool {
             pool: self.gateway.pool.clone(),
             journal: self.journal.clone(),
-            clock: Arc::clone(&self.gateway.checks.clock),
             metrics: self.metrics.clone(),
             unsealed: VecDeque::new(),
         };

@@ -5,6 +5,7 @@ mod dev;
 mod divergence;
 mod follower;
 mod orderer;
+mod pool;
 mod restart;
 mod worker_process;
 
@@ -49,6 +50,8 @@ fn config() -> Config {
         signer: signer(),
         mode: Mode::Dev,
         pool_transactions_max: 1_000,
+        pool_bytes_max: 16 << 20,
+        pool_account_part: 2,
         pool_time_to_live: Duration::from_secs(60),
         gateway_concurrency: 2,
         clock_start: None,

@@ -19,6 +19,7 @@ use crate::{
     journal::{Journal, News},
     metrics::Metrics,
     ordering::Request,
+    pool::Pace,
     queue::{Left, Queue},
     supervisor::Ended,
     swarms::WorkerLanes,
@@ -166,23 +167,23 @@ impl<S: Source> Workers<S> {
                     self.step(Input::Fetch { author, batch, holders });
                 }
                 Happened::StartOver => self.start_over().await?,
-                Happened::Arrived => self.pack_all(),
+                Happened::Arrived => self.pack_all(Pace::Steady),
                 Happened::Close(reply) => {
-                    self.pack_all();
+                    self.pack_all(Pace::AtOnce);
                     self.queue.push(Outgoing::Tell(Request::CloseBlock(reply)));
                 }
                 Happened::News => {
                     let was_full = self.is_full;
                     self.tell_news();
                     if was_full {
-                        self.pack_all();
+                        self.pack_all(Pace::Steady);
                     }
                 }
                 Happened::Tick => self.tick_if_due(),
                 Happened::Expire => {
                     self.source.expire();
                     // Whatever became ready by an outcome is picked up here at the latest.
-                    self.pack_all();
+                    self.pack_all(Pace::Steady);
                 }
             }
         }
@@ -221,9 +222,9 @@ impl<S: Source> Workers<S> {
 
     /// Packs until nothing is ready or the worker is full. While one batch goes to disk the next one
     /// gathers, so batches grow with the load and a lone transaction does not wait.
-    fn pack_all(&mut self) {
+    fn pack_all(&mut self, pace: Pace) {
         while !self.is_full {
-            let ready = self.source.take(TAKEN_MAX);
+            let ready = self.source.take(TAKEN_MAX, pace);
             if ready.is_empty() {
                 return;
             }

@@ -79,6 +79,8 @@ impl<'a> Run<'a> {
             signer: self.order.signer.clone(),
             mode: Mode::Committee,
             pool_transactions_max: 10,
+            pool_bytes_max: 16 << 20,
+            pool_account_part: 1,
             pool_time_to_live: Duration::from_secs(1),
             gateway_concurrency: 1,
             clock_start: None,

@@ -8,6 +8,7 @@ mod errors;
 mod full_node;
 mod intruders;
 mod liars;
+mod pool;
 mod restart;
 mod weather;
 mod workers;

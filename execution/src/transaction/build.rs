@@ -48,7 +48,7 @@ pub(super) fn check_limits(transaction: &RpcTransaction, chain: &Chain) -> Resul
     let refuse_over = |what: &str, got: usize, max: u32| {
         if usize::try_from(max).is_ok_and(|max| max < got) {
             let reason = format!("{what} of {got} felts is over the limit of {max}");
-            return Err(Rejection::new(RejectionKind::Unexpected, reason));
+            return Err(Rejection::new(RejectionKind::ValidationFailure, reason));
         }
         Ok(())
     };
@@ -71,7 +71,7 @@ pub(super) fn check_limits(transaction: &RpcTransaction, chain: &Chain) -> Resul
     let (got, max) = (transaction.resource_bounds().l2_gas.max_amount.0, limits.l2_gas_max);
     if max < got {
         let reason = format!("bound of {got} L2 gas is over the limit of {max}");
-        return Err(Rejection::new(RejectionKind::Unexpected, reason));
+        return Err(Rejection::new(RejectionKind::ValidationFailure, reason));
     }
     Ok(())
 }

@@ -81,16 +81,16 @@ fn what_is_over_a_limit_is_refused() {
     let long = change_invoke(transfer(), |invoke| {
         invoke.calldata = vec![Felt::ZERO; 21].into();
     });
-    assert_eq!(refused(&world, long), RejectionKind::Unexpected);
+    assert_eq!(refused(&world, long), RejectionKind::ValidationFailure);
     let signed_thrice = change_invoke(transfer(), |invoke| {
         invoke.signature =
             starknet_api::transaction::fields::TransactionSignature(vec![Felt::ZERO; 3].into());
     });
-    assert_eq!(refused(&world, signed_thrice), RejectionKind::Unexpected);
+    assert_eq!(refused(&world, signed_thrice), RejectionKind::ValidationFailure);
     let hungry = change_invoke(transfer(), |invoke| {
         invoke.resource_bounds.l2_gas.max_amount.0 = 1_210_000_001;
     });
-    assert_eq!(refused(&world, hungry), RejectionKind::Unexpected);
+    assert_eq!(refused(&world, hungry), RejectionKind::ValidationFailure);
     let proving = change_invoke(transfer(), |invoke| {
         invoke.proof_facts = ProofFacts(vec![Felt::ONE].into());
     });

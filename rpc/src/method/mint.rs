@@ -58,6 +58,7 @@ pub(crate) async fn answer(call: &Call<'_>) -> Result<Minted, Error> {
         | SubmitError::Duplicate
         | SubmitError::ReplacementUnderpriced
         | SubmitError::Full { .. }
+        | SubmitError::AccountFull { .. }
         | SubmitError::NotHandedOn { .. }
         | SubmitError::NotCompiled(_)
         | SubmitError::Stopped => Error::Devnet { reason: format!("cannot mint: {error}") },

@@ -97,6 +97,8 @@ pub(crate) async fn start(wishes: Wishes) -> Node {
         signer,
         mode: wishes.mode,
         pool_transactions_max: 1_000,
+        pool_bytes_max: 16 << 20,
+        pool_account_part: 2,
         pool_time_to_live: Duration::from_secs(60),
         gateway_concurrency: 2,
         clock_start: None,

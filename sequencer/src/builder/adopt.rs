@@ -1,13 +1,13 @@
 //! Blocks that others executed, where executing the order ourselves does not help: we were away, and
 //! its batches are not to be had any more.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use kraken_storage::{Block, ExecutedTransaction};
 use kraken_types::{Acceptance, Timestamp, Verified};
 use tokio::sync::oneshot;
 
-use super::{Before, Builder, Work};
+use super::{Before, Builder, Work, line::Step};
 use crate::{committer::Executed, supervisor::Ended};
 
 /// A block that a quorum attested, checked against what they attested.
@@ -34,9 +34,12 @@ impl Builder {
         let Adopt { block, acceptance, done } = adopt;
         let is_next = block.header.number() == self.parent.number.unchecked_next();
         if is_next {
-            work.open = None;
+            if let Some(mut open) = work.open.take() {
+                // Our block may have been full, and what did not fit belongs to the next one.
+                work.line.give_back(open.give_back());
+            }
             let place = block.executed_up_to;
-            work.line.skip_to(place);
+            let skipped = work.line.skip_to(place);
             work.next = work.next.max(place.commit);
             work.checkpoints = work.checkpoints.split_off(&place.commit);
             let before = Before { digest: block.checkpoint, checkpoint: None };
@@ -44,7 +47,7 @@ impl Builder {
             self.from = place;
             let transactions = block.transactions.clone();
             self.hand_over(Executed::elsewhere(block, before, acceptance))?;
-            self.tell_pool(&transactions);
+            self.tell_pool(&transactions, &skipped);
             self.metrics.synced_blocks.inc();
             if self.rules.empty_blocks {
                 let seconds = Timestamp::from_seconds(self.parent.timestamp);
@@ -56,11 +59,16 @@ impl Builder {
         Ok(())
     }
 
-    fn tell_pool(&self, transactions: &[Arc<ExecutedTransaction>]) {
+    /// What was skipped and is not in the block was left out; nobody here knows why.
+    fn tell_pool(&self, transactions: &[Arc<ExecutedTransaction>], skipped: &VecDeque<Step>) {
         {
+            let now = self.pool.now();
             let mut pool = self.pool.lock();
             for executed in transactions {
-                pool.executed_elsewhere(executed);
+                pool.executed_elsewhere(executed, now);
+            }
+            for transaction in skipped.iter().filter_map(|step| step.transaction.as_ref()) {
+                pool.forget(transaction, now);
             }
         }
         self.arrived.notify_one();

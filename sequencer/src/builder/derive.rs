@@ -32,6 +32,11 @@ impl Parent {
     }
 }
 
+/// What a unit of L2 gas costs in a block, in fri.
+pub(crate) fn l2_gas_price(info: &BlockInfo) -> u128 {
+    info.gas_prices.strk_gas_prices.l2_gas_price.get().0
+}
+
 /// The block that follows `parent` and begins with a commit of time `began`: the same on every
 /// validator, because it takes nothing else. Its time is never earlier than its parent's.
 pub(crate) fn next_info(chain: &Chain, parent: &Parent, began: Timestamp) -> BlockInfo {

@@ -90,9 +90,11 @@ impl Line {
         }
     }
 
-    /// Steps before this place are in a block that others executed.
-    pub(crate) fn skip_to(&mut self, place: Cursor) {
-        self.steps.retain(|step| place < step.behind);
+    /// Steps before this place are in a block that others executed; returns them.
+    pub(crate) fn skip_to(&mut self, place: Cursor) -> VecDeque<Step> {
+        let count = self.steps.partition_point(|step| step.behind <= place);
+        let left = self.steps.split_off(count);
+        std::mem::replace(&mut self.steps, left)
     }
 
     /// How many steps there are.

@@ -23,7 +23,7 @@ impl DevControl {
         }
         let _changing = self.sequencer.lives.change().await;
         self.settle().await?;
-        let waiting = self.gateway()?.pool.lock().take_waiting();
+        let waiting = self.take_waiting()?;
         let latest = self.stop().await?;
         self.reset(latest, prices).await?;
         self.start(waiting).await
@@ -41,7 +41,7 @@ impl DevControl {
         let view = self.view();
         let state = view.state_at(view.latest())?.expect("the latest block is there");
         let diff = diff.checked(&state)?;
-        let waiting = self.gateway()?.pool.lock().take_waiting();
+        let waiting = self.take_waiting()?;
         self.stop().await?;
         let now = self.sequencer.clock.now();
         let sealed = diff.seal(&self.sequencer.chain, &self.dev.storage, now).await;
@@ -167,6 +167,12 @@ impl DevControl {
         }
         self.sequencer.lives.begin(life);
         Ok(())
+    }
+
+    fn take_waiting(&self) -> Result<Vec<Prepared>, DevError> {
+        let pool = self.gateway()?.pool;
+        let now = pool.now();
+        Ok(pool.lock().take_waiting(now))
     }
 
     fn gateway(&self) -> Result<Gateway, DevError> {

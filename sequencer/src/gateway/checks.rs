@@ -2,12 +2,17 @@
 
 use std::sync::Arc;
 
-use kraken_execution::{Chain, Fault, Prepared, State};
+use bytes::Bytes;
+use kraken_execution::{Chain, Fault, Prepared, Rejection, RejectionKind, State};
+use kraken_storage::codec::encode_transaction;
+use kraken_types::codec::TRANSACTION_BYTES_MAX;
 use starknet_api::rpc_transaction::RpcTransaction;
 use tokio::sync::Semaphore;
 
 use super::stateless;
-use crate::{SubmitError, View, board::Board, clock::Clock, dev::Impersonated};
+use crate::{
+    SubmitError, View, board::Board, builder::encode, clock::Clock, dev::Impersonated,
+};
 
 /// What every node can say of a transaction. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -28,19 +33,22 @@ impl Checks {
     }
 
     /// Checks what the transaction alone can say, and that it is in no block; then does the rest, on
-    /// a blocking thread.
+    /// a blocking thread, with the transaction as a batch carries it.
     ///
     /// # Errors
     /// [`SubmitError`] says whose fault it is.
     pub(crate) async fn run<T: Send + 'static>(
         &self,
         transaction: RpcTransaction,
-        rest: impl FnOnce(Prepared, &View) -> Result<T, SubmitError> + Send + 'static,
+        rest: impl FnOnce(Prepared, Bytes, &View) -> Result<T, SubmitError> + Send + 'static,
     ) -> Result<T, SubmitError> {
-        stateless::check(&transaction, &self.chain.genesis().limits)?;
+        stateless::check(&transaction)?;
         let is_declare = matches!(transaction, RpcTransaction::Declare(_));
         let chain = self.chain.clone();
-        let mut prepare: Prepare = Box::new(move || Ok(Prepared::new(transaction, &chain)?));
+        let mut prepare: Prepare = Box::new(move || {
+            check_size(&transaction)?;
+            Ok(Prepared::new(transaction, &chain)?)
+        });
         if is_declare {
             // The compiler has a line of its own; who waits there must not hold up this one.
             let prepared = on_blocking_thread(prepare).await?;
@@ -56,7 +64,8 @@ impl Checks {
             if found.is_some() {
                 return Err(SubmitError::Duplicate);
             }
-            rest(transaction, &view)
+            let bytes = Bytes::from(encode(&transaction));
+            rest(transaction, bytes, &view)
         })
         .await
     }
@@ -72,6 +81,17 @@ async fn on_blocking_thread<T: Send + 'static>(
     done.map_err(|error| {
         SubmitError::Fault(Fault::Engine { reason: format!("checking panicked: {error}") })
     })?
+}
+
+/// A transaction must fit into a batch. Only a class can make one too large for that: its program may
+/// take more bytes there than as JSON, which is what its own limit counts.
+fn check_size(transaction: &RpcTransaction) -> Result<(), Rejection> {
+    let (got, max) = (encode_transaction(transaction).len(), TRANSACTION_BYTES_MAX);
+    if got <= max {
+        return Ok(());
+    }
+    let reason = format!("transaction of {got} bytes is over the limit of {max} in a batch");
+    Err(Rejection::new(RejectionKind::ClassTooLarge, reason))
 }
 
 /// The state after everything executed so far.

@@ -25,6 +25,7 @@ use crate::{
     lanes::Inbox,
     metrics::Metrics,
     ordering::Request,
+    pool::Pace,
     supervisor::Ended,
     workers::{Source, WISHES_MAX, Wish},
 };
@@ -343,7 +344,7 @@ impl<S: Source> Linking<S> {
     /// Hands over what is ready, as far as there is room.
     fn hand_over(&mut self) {
         while self.has_room() {
-            let ready = self.source.take(TAKEN_MAX);
+            let ready = self.source.take(TAKEN_MAX, Pace::Steady);
             if ready.is_empty() {
                 return;
             }

@@ -21,6 +21,7 @@ use crate::{
     lanes::Inbox,
     metrics::Metrics,
     ordering::Request,
+    pool::Pace,
     supervisor::Ended,
     workers::{Source, Wish},
 };
@@ -87,7 +88,8 @@ impl FromPrimary {
 }
 
 impl Source for FromPrimary {
-    fn take(&mut self, count_max: usize) -> Vec<Bytes> {
+    /// The primary set the pace.
+    fn take(&mut self, count_max: usize, _: Pace) -> Vec<Bytes> {
         let mut waiting = self.given.waiting();
         let count = count_max.min(waiting.len());
         let (numbers, taken): (Vec<_>, Vec<_>) = waiting.drain(..count).unzip();

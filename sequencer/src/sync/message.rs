@@ -63,10 +63,15 @@ pub(crate) enum Verdict {
         /// In words for the sender.
         reason: String,
     },
+    /// The account holds its part of a pool that is filling up.
+    AccountFull {
+        /// How many transactions of the account are there.
+        pending: u64,
+    },
 }
 
 /// The kinds of rejections, as they are numbered on the wire.
-const KINDS: [RejectionKind; 14] = [
+const KINDS: [RejectionKind; 15] = [
     RejectionKind::InvalidNonce,
     RejectionKind::NonceAhead,
     RejectionKind::InsufficientResources,
@@ -81,6 +86,7 @@ const KINDS: [RejectionKind; 14] = [
     RejectionKind::UnsupportedVersion,
     RejectionKind::UnsupportedClassVersion,
     RejectionKind::Unexpected,
+    RejectionKind::FeeBelowMinimum,
 ];
 
 impl Verdict {
@@ -93,6 +99,9 @@ impl Verdict {
             Err(SubmitError::ReplacementUnderpriced) => Self::ReplacementUnderpriced,
             Err(SubmitError::Full { pending }) => {
                 Self::Full { pending: u64::try_from(pending).unwrap_or(u64::MAX) }
+            }
+            Err(SubmitError::AccountFull { pending }) => {
+                Self::AccountFull { pending: u64::try_from(pending).unwrap_or(u64::MAX) }
             }
             Err(SubmitError::Rejected(Rejection { kind, mut reason })) => {
                 reason.truncate(reason.floor_char_boundary(REASON_BYTES_MAX));
@@ -115,6 +124,9 @@ impl Verdict {
             Self::ReplacementUnderpriced => SubmitError::ReplacementUnderpriced,
             Self::Full { pending } => {
                 SubmitError::Full { pending: usize::try_from(pending).unwrap_or(usize::MAX) }
+            }
+            Self::AccountFull { pending } => {
+                SubmitError::AccountFull { pending: usize::try_from(pending).unwrap_or(usize::MAX) }
             }
             Self::Rejected { kind, reason } => {
                 let kind = KINDS.get(usize::from(kind)).copied();
@@ -153,6 +165,7 @@ mod tests {
         assert_golden(&Verdict::Full { pending: 6 }, "03 0600000000000000");
         let rejected = Verdict::Rejected { kind: 2, reason: "no".to_owned() };
         assert_golden(&rejected, "04 02 02000000 6e6f");
+        assert_golden(&Verdict::AccountFull { pending: 6 }, "05 0600000000000000");
     }
 
     #[test]
@@ -168,6 +181,9 @@ mod tests {
         }
         let full = Verdict::of::<()>(Err(SubmitError::Full { pending: 7 })).expect("a verdict");
         assert!(matches!(full.into_result(), Err(SubmitError::Full { pending: 7 })));
+        let full = Verdict::of::<()>(Err(SubmitError::AccountFull { pending: 7 }));
+        let told = full.expect("a verdict").into_result();
+        assert!(matches!(told, Err(SubmitError::AccountFull { pending: 7 })));
         assert!(Verdict::of(Ok(())).expect("a verdict").into_result().is_ok());
         assert_eq!(Verdict::of::<()>(Err(SubmitError::Stopped)), None);
         let unknown = Verdict::Rejected { kind: 200, reason: String::new() };

@@ -1,6 +1,6 @@
 //! Where the transactions of a worker come from.
 
-use std::{collections::VecDeque, fmt, sync::Arc};
+use std::{collections::VecDeque, fmt};
 
 use bytes::Bytes;
 use kraken_execution::Prepared;
@@ -8,16 +8,15 @@ use kraken_types::BatchRef;
 
 use crate::{
     builder::encode,
-    clock::Clock,
     journal::Journal,
     metrics::{Metrics, gauge},
-    pool::SharedPool,
+    pool::{Pace, SharedPool},
 };
 
 /// Where the transactions of a worker come from, and who is told what became of them.
 pub(crate) trait Source: fmt::Debug + Send + 'static {
     /// The next that are ready, encoded, at most `count_max`; they are under way from now on.
-    fn take(&mut self, count_max: usize) -> Vec<Bytes>;
+    fn take(&mut self, count_max: usize, pace: Pace) -> Vec<Bytes>;
 
     /// The oldest `count` of those that were taken and are in no batch make this batch, which is on
     /// its way to the disk.
@@ -43,16 +42,14 @@ pub(crate) struct FromPool {
     pub(crate) pool: SharedPool,
     /// Keeps what is known of the transactions in batches.
     pub(crate) journal: Journal,
-    /// Says how long transactions have waited.
-    pub(crate) clock: Arc<Clock>,
     pub(crate) metrics: Metrics,
     /// Taken, and in no batch yet.
     pub(crate) unsealed: VecDeque<Prepared>,
 }
 
 impl Source for FromPool {
-    fn take(&mut self, count_max: usize) -> Vec<Bytes> {
-        let ready = self.pool.lock().take_ready(count_max);
+    fn take(&mut self, count_max: usize, pace: Pace) -> Vec<Bytes> {
+        let ready = self.pool.lock().take_ready(count_max, pace, self.pool.now());
         let bytes = ready.iter().map(|transaction| Bytes::from(encode(transaction))).collect();
         self.unsealed.extend(ready);
         bytes
@@ -74,7 +71,10 @@ impl Source for FromPool {
     /// Gives up on what has waited for too long, and says how much is left.
     fn expire(&mut self) {
         let mut pool = self.pool.lock();
-        pool.expire(self.clock.now());
-        self.metrics.pool.set(gauge(u64::try_from(pool.pending()).unwrap_or(u64::MAX)));
+        pool.expire(self.pool.now());
+        let count = |count: usize| gauge(u64::try_from(count).unwrap_or(u64::MAX));
+        self.metrics.pool.set(count(pool.pending()));
+        self.metrics.pool_bytes.set(count(pool.bytes()));
+        self.metrics.pool_window.set(count(pool.window()));
     }
 }
