@@ -49,6 +49,7 @@ fn main() -> ExitCode {
         Command::Inspect(inspect) => command::inspect::run(&inspect),
         Command::CompileClass(compile) => command::compile_class::run(&compile),
         Command::Bench(BenchCommand::Execution(bench)) => command::bench::execution::run(bench),
+        Command::Bench(BenchCommand::Flood(bench)) => command::bench::flood::run(bench),
         Command::Bench(BenchCommand::Soak(bench)) => command::bench::soak::run(bench),
         Command::Bench(BenchCommand::Order(bench)) => {
             command::bench::order::run(&bench, log.as_ref())

@@ -141,7 +141,7 @@ impl Storage {
         let path = directory.join("engine");
         let (engine, blocks) = recovery::open_engine(machine.open_engine, &path, &chain, progress)?;
         if let Some((_, reset)) = reset::newest(engine.as_ref())? {
-            order = OrderLogs::open(directory, &options, reset.count)?;
+            order = OrderLogs::open_newest(directory, &options, reset.count)?;
         }
         let kept = Some(Kept { directory: directory.to_owned(), options, _folder: folder });
         Ok(Self::new(Parts { chain, order, engine, blocks, kept }))
@@ -386,7 +386,9 @@ impl Storage {
         self.inner.blocks.clear();
         self.inner.classes.clear();
         let order = match kept {
-            Some(Kept { directory, options, .. }) => OrderLogs::open(directory, options, count)?,
+            Some(Kept { directory, options, .. }) => {
+                OrderLogs::open_newest(directory, options, count)?
+            }
             None => OrderLogs::in_memory()?,
         };
         *self.inner.order.write().unwrap_or_else(PoisonError::into_inner) = order;

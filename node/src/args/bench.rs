@@ -29,6 +29,14 @@ each part: how fast it was, what a block took, and how much memory and disk the 
 some ten minutes; run nothing else meanwhile.")]
     Soak(SoakArgs),
 
+    /// One account that floods the mempool, and others that send a little beside it
+    #[command(after_help = "\
+Starts a node of its own in a temporary folder, with a block a second. One account sends all its
+transfers as fast as they are taken, again where they are refused, while the others send one each
+second and ask for its status until it is in a block. Prints a table in Markdown. Takes as long as
+the node executes what it is sent; run nothing else meanwhile.")]
+    Flood(FloodArgs),
+
     /// Opaque transactions through a committee of processes that order and execute nothing
     #[command(after_help = "\
 Starts a process for each validator on this machine, sends each its share at a steady rate whatever
@@ -77,6 +85,18 @@ pub(crate) struct SoakArgs {
     /// Accounts that send them
     #[arg(long, value_name = "NUMBER", default_value_t = NonZeroU16::new(200).expect("not zero"))]
     pub(crate) accounts: NonZeroU16,
+}
+
+/// `kraken bench flood`.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub(crate) struct FloodArgs {
+    /// Transfers of the account that floods
+    #[arg(long, value_name = "NUMBER", default_value_t = NonZeroU32::new(100_000).expect("not zero"))]
+    pub(crate) transactions: NonZeroU32,
+
+    /// Accounts that send one transfer each second
+    #[arg(long, value_name = "NUMBER", default_value_t = NonZeroU16::new(10).expect("not zero"))]
+    pub(crate) others: NonZeroU16,
 }
 
 /// `kraken bench order`.

@@ -1,6 +1,7 @@
 //! `kraken bench`: what this program does on this machine.
 
 pub(crate) mod execution;
+pub(crate) mod flood;
 pub(crate) mod order;
 pub(crate) mod soak;
 

@@ -15,6 +15,7 @@ fn help_teaches() {
         ("genesis", &["genesis", "--help"]),
         ("init", &["init", "--help"]),
         ("bench_execution", &["bench", "execution", "--help"]),
+        ("bench_flood", &["bench", "flood", "--help"]),
         ("bench_order", &["bench", "order", "--help"]),
         ("bench_soak", &["bench", "soak", "--help"]),
     ] {

@@ -166,6 +166,20 @@ impl DevControl {
             }
         }
         self.sequencer.lives.begin(life);
+        self.wait_for_latest().await
+    }
+
+    /// Whoever made a change sees it: a block that was made between two lives is accepted at once.
+    async fn wait_for_latest(&self) -> Result<(), DevError> {
+        let life = self.sequencer.lives.current();
+        let mut events = life.board.subscribe();
+        while Some(self.view().latest()) < self.dev.storage.tip() {
+            tokio::select! {
+                _ = life.running.stopped() => return Err(DevError::Stopped),
+                // Missed events are made up for by the look above.
+                event = events.recv() => drop(event),
+            }
+        }
         Ok(())
     }
 

@@ -10,9 +10,7 @@ use starknet_api::rpc_transaction::RpcTransaction;
 use tokio::sync::Semaphore;
 
 use super::stateless;
-use crate::{
-    SubmitError, View, board::Board, builder::encode, clock::Clock, dev::Impersonated,
-};
+use crate::{SubmitError, View, board::Board, builder::encode, clock::Clock, dev::Impersonated};
 
 /// What every node can say of a transaction. Cheap to clone.
 #[derive(Clone, Debug)]

@@ -26,14 +26,20 @@ impl OrderLogs {
         Ok(Self { batches: Log::in_memory()?, votes: Log::in_memory()? })
     }
 
-    /// Opens or creates those of the time since a reset, zero for the time before the first, and
-    /// removes those of other resets.
+    /// Opens or creates those of the time since a reset, zero for the time before the first.
     pub(super) fn open(directory: &Path, options: &Options, resets: u32) -> Result<Self, Error> {
-        let kept = [BATCHES, VOTES].map(|log| name(log, resets));
-        remove_others(directory, &kept)?;
-        let [batches, votes] =
-            kept.map(|name| Log::open_with(&directory.join(name), options.clone()));
-        Ok(Self { batches: batches?, votes: votes? })
+        let open = |log| Log::open_with(&directory.join(name(log, resets)), options.clone());
+        Ok(Self { batches: open(BATCHES)?, votes: open(VOTES)? })
+    }
+
+    /// As [`OrderLogs::open`] once the newest reset is known, so that those of others can go.
+    pub(super) fn open_newest(
+        directory: &Path,
+        options: &Options,
+        resets: u32,
+    ) -> Result<Self, Error> {
+        remove_others(directory, &[BATCHES, VOTES].map(|log| name(log, resets)))?;
+        Self::open(directory, options, resets)
     }
 
     /// Whether nothing was ever appended.

@@ -16,15 +16,15 @@ use super::{sample::Sample, transfers};
 use crate::failure::Failure;
 
 /// Connections that submit at the same time.
-const CONNECTIONS: usize = 32;
+pub(super) const CONNECTIONS: usize = 32;
 /// Time between two questions whether the last transaction is in a block.
 const RECEIPT_PAUSE: Duration = Duration::from_millis(20);
 /// Time between two looks at the newest block.
 const LOOK_PAUSE: Duration = Duration::from_millis(10);
 /// A node that shows no progress for so long is broken.
-const PATIENCE: Duration = Duration::from_secs(120);
+pub(super) const PATIENCE: Duration = Duration::from_secs(120);
 /// How long a refused sender waits before it tries again.
-const FULL_PAUSE: Duration = Duration::from_millis(50);
+pub(super) const FULL_PAUSE: Duration = Duration::from_millis(50);
 
 /// A caller of one node. Cheap to clone; clones share connections.
 #[derive(Clone, Debug)]
@@ -34,9 +34,9 @@ pub(super) struct Caller {
 }
 
 /// What came of a submission.
-enum Submitted {
+pub(super) enum Submitted {
     Admitted,
-    /// The pool is full: try again.
+    /// The pool has no room for it: try again.
     Full,
 }
 
@@ -239,13 +239,36 @@ impl Caller {
         }
     }
 
-    async fn submit(&self, body: String) -> Result<Submitted, Failure> {
+    /// Whether a transaction is in an accepted block.
+    ///
+    /// # Errors
+    /// If it never will be.
+    pub(super) async fn is_accepted(&self, hash: Felt) -> Result<bool, Failure> {
+        let status =
+            self.result("starknet_getTransactionStatus", json!([format!("{hash:#x}")])).await?;
+        match status["finality_status"].as_str() {
+            Some("ACCEPTED_ON_L2") => Ok(true),
+            Some("RECEIVED" | "CANDIDATE" | "PRE_CONFIRMED") => Ok(false),
+            _ => Err(refused(&status.to_string())),
+        }
+    }
+
+    /// Submits a transfer.
+    ///
+    /// # Errors
+    /// If it is refused for another reason than a full pool.
+    pub(super) async fn submit(&self, body: String) -> Result<Submitted, Failure> {
         let answer = self.post(body).await?;
         if answer["result"]["transaction_hash"].is_string() {
             return Ok(Submitted::Admitted);
         }
         let error = answer["error"].to_string();
-        if error.contains("mempool is full") { Ok(Submitted::Full) } else { Err(refused(&error)) }
+        let is_full = ["mempool is full", "mempool that is filling up"];
+        if is_full.iter().any(|full| error.contains(full)) {
+            Ok(Submitted::Full)
+        } else {
+            Err(refused(&error))
+        }
     }
 
     async fn result(&self, method: &str, params: Value) -> Result<Value, Failure> {
@@ -325,7 +348,8 @@ impl Block {
     }
 }
 
-fn hash(transfer: &Prepared) -> Felt {
+/// The hash of a transfer.
+pub(super) fn hash(transfer: &Prepared) -> Felt {
     transfer.hash().0
 }
 
@@ -337,7 +361,8 @@ fn refused(reason: &str) -> Failure {
     Failure::new(format!("the node refused: {reason}"), "this is a bug; please report it")
 }
 
-fn stuck() -> Failure {
+/// The node shows no progress.
+pub(super) fn stuck() -> Failure {
     Failure::new(
         format!("no progress for {} s", PATIENCE.as_secs()),
         "run nothing else meanwhile, or report it",

@@ -59,21 +59,42 @@ pub(super) fn genesis(accounts: u16) -> Genesis {
 /// # Errors
 /// If a transfer is refused before it is signed.
 pub(super) fn sign_all(chain: &Chain, count: usize) -> Result<Vec<Prepared>, Failure> {
+    let accounts = usize::from(chain.genesis().accounts.count);
+    let each: Vec<_> = (0..count).map(|index| (index % accounts, index / accounts)).collect();
+    sign_each(chain, &each)
+}
+
+/// Signs the first `count` transfers of one account, on all cores.
+///
+/// # Errors
+/// If a transfer is refused before it is signed.
+pub(super) fn sign_of(
+    chain: &Chain,
+    account: usize,
+    count: usize,
+) -> Result<Vec<Prepared>, Failure> {
+    let each: Vec<_> = (0..count).map(|nonce| (account, nonce)).collect();
+    sign_each(chain, &each)
+}
+
+/// Accounts and nonces.
+fn sign_each(chain: &Chain, each: &[(usize, usize)]) -> Result<Vec<Prepared>, Failure> {
     let settings = &chain.genesis().accounts;
     let accounts = execution_genesis::accounts(settings.seed, settings.count);
     let threads = thread::available_parallelism().map_or(1, usize::from);
-    let indices: Vec<usize> = (0..count).collect();
-    let chunk = count.div_ceil(threads).max(1);
+    let chunk = each.len().div_ceil(threads).max(1);
     thread::scope(|scope| {
         let accounts = &accounts;
-        let signing: Vec<_> = indices
+        let signing: Vec<_> = each
             .chunks(chunk)
-            .map(|indices| {
-                let sign = |index: &usize| transfer(chain, accounts, *index);
-                scope.spawn(move || indices.iter().map(sign).collect::<Result<Vec<_>, _>>())
+            .map(|each| {
+                let sign = |(place, nonce): &(usize, usize)| {
+                    transfer(chain, &accounts[*place], *nonce, *place)
+                };
+                scope.spawn(move || each.iter().map(sign).collect::<Result<Vec<_>, _>>())
             })
             .collect();
-        let mut transfers = Vec::with_capacity(count);
+        let mut transfers = Vec::with_capacity(each.len());
         for thread in signing {
             transfers.extend(thread.join().expect("signing does not panic")?);
         }
@@ -129,15 +150,14 @@ pub(super) fn invoke(transfer: &Prepared) -> &RpcInvokeTransactionV3 {
     }
 }
 
-/// The transfer number `index`.
+/// The transfer of an account with this nonce, to the recipient at a place.
 fn transfer(
     chain: &Chain,
-    accounts: &[PredeployedAccount],
-    index: usize,
+    account: &PredeployedAccount,
+    nonce: usize,
+    place: usize,
 ) -> Result<Prepared, Failure> {
-    let place = index % accounts.len();
-    let account = &accounts[place];
-    let mut invoke = unsigned(account.address, Felt::from(index / accounts.len()), place);
+    let mut invoke = unsigned(account.address, Felt::from(nonce), place);
     let hash = prepare(chain, invoke.clone())?.hash().0;
     let k = rfc6979_generate_k(&hash, &account.private_key, None);
     let signature = sign(&account.private_key, &hash, &k).map_err(|error| {
