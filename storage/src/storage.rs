@@ -140,9 +140,11 @@ impl Storage {
         }
         let path = directory.join("engine");
         let (engine, blocks) = recovery::open_engine(machine.open_engine, &path, &chain, progress)?;
-        if let Some((_, reset)) = reset::newest(engine.as_ref())? {
-            order = OrderLogs::open_newest(directory, &options, reset.count)?;
+        let newest = reset::newest(engine.as_ref())?;
+        if let Some((_, reset)) = &newest {
+            order = OrderLogs::open(directory, &options, reset.count)?;
         }
+        OrderLogs::remove_others(directory, newest.map_or(0, |(_, reset)| reset.count))?;
         let kept = Some(Kept { directory: directory.to_owned(), options, _folder: folder });
         Ok(Self::new(Parts { chain, order, engine, blocks, kept }))
     }
@@ -386,13 +388,14 @@ impl Storage {
         self.inner.blocks.clear();
         self.inner.classes.clear();
         let order = match kept {
-            Some(Kept { directory, options, .. }) => {
-                OrderLogs::open_newest(directory, options, count)?
-            }
+            Some(Kept { directory, options, .. }) => OrderLogs::open(directory, options, count)?,
             None => OrderLogs::in_memory()?,
         };
         *self.inner.order.write().unwrap_or_else(PoisonError::into_inner) = order;
-        Ok(())
+        match kept {
+            Some(Kept { directory, .. }) => OrderLogs::remove_others(directory, count),
+            None => Ok(()),
+        }
     }
 
     /// The newest reset, if there was one.

@@ -7,6 +7,7 @@
 use std::{
     io,
     ops::RangeInclusive,
+    panic,
     path::{Path, PathBuf},
     sync::atomic::{AtomicBool, Ordering},
 };
@@ -48,6 +49,12 @@ pub(crate) struct Fjall {
 impl Fjall {
     /// Opens or creates the engine in a folder.
     pub(crate) fn open(path: &Path) -> Result<Self, OpenError> {
+        // Some damaged journals make fjall panic while it reads them.
+        panic::catch_unwind(|| Self::open_or_panic(path))
+            .unwrap_or_else(|_| Err(OpenError::Damaged("reading its files panicked".to_owned())))
+    }
+
+    fn open_or_panic(path: &Path) -> Result<Self, OpenError> {
         let sort = |error| sort(path, error);
         let database = Database::builder(path)
             .cache_size(CACHE_BYTES)

@@ -28,18 +28,24 @@ impl OrderLogs {
 
     /// Opens or creates those of the time since a reset, zero for the time before the first.
     pub(super) fn open(directory: &Path, options: &Options, resets: u32) -> Result<Self, Error> {
-        let open = |log| Log::open_with(&directory.join(name(log, resets)), options.clone());
-        Ok(Self { batches: open(BATCHES)?, votes: open(VOTES)? })
+        let [batches, votes] = [BATCHES, VOTES]
+            .map(|log| Log::open_with(&directory.join(name(log, resets)), options.clone()));
+        Ok(Self { batches: batches?, votes: votes? })
     }
 
-    /// As [`OrderLogs::open`] once the newest reset is known, so that those of others can go.
-    pub(super) fn open_newest(
-        directory: &Path,
-        options: &Options,
-        resets: u32,
-    ) -> Result<Self, Error> {
-        remove_others(directory, &[BATCHES, VOTES].map(|log| name(log, resets)))?;
-        Self::open(directory, options, resets)
+    /// Removes those of the time since any other reset.
+    pub(super) fn remove_others(directory: &Path, resets: u32) -> Result<(), Error> {
+        let kept = [BATCHES, VOTES].map(|log| name(log, resets));
+        let listed = || Error::io("list the data folder", directory);
+        for entry in fs::read_dir(directory).map_err(listed())? {
+            let name = entry.map_err(listed())?.file_name();
+            let name = name.to_string_lossy();
+            if is_of_a_reset(&name) && !kept.iter().any(|kept| *kept == name) {
+                let path = directory.join(&*name);
+                fs::remove_dir_all(&path).map_err(Error::io("remove", &path))?;
+            }
+        }
+        Ok(())
     }
 
     /// Whether nothing was ever appended.
@@ -50,18 +56,6 @@ impl OrderLogs {
 
 fn name(log: &str, resets: u32) -> String {
     if resets == 0 { log.to_owned() } else { format!("{log}-{resets}") }
-}
-
-fn remove_others(directory: &Path, kept: &[String]) -> Result<(), Error> {
-    for entry in fs::read_dir(directory).map_err(Error::io("list the data folder", directory))? {
-        let name = entry.map_err(Error::io("list the data folder", directory))?.file_name();
-        let name = name.to_string_lossy();
-        if is_of_a_reset(&name) && !kept.iter().any(|kept| *kept == name) {
-            let path = directory.join(&*name);
-            fs::remove_dir_all(&path).map_err(Error::io("remove", &path))?;
-        }
-    }
-    Ok(())
 }
 
 /// Whether a name is one that this file makes for the time since a reset.

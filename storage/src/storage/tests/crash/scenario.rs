@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
 use starknet_api::{
-    block::BlockNumber,
+    block::{BlockNumber, GasPrices},
     core::{ClassHash, Nonce},
     state::ThinStateDiff,
 };
@@ -15,17 +15,18 @@ use super::{
     world::World,
 };
 use crate::{
-    Block, Class, Error, Storage, codec,
+    Block, Class, Error, Storage,
+    codec::{self, Record},
     log::Log,
     tables::Table,
-    testing::{self, Random, next_block},
+    testing::{self, Random, commit_next},
     trie::tests::naive,
 };
 
 /// Something that is done to a storage. Whatever was done already is not done again.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Step {
-    /// Stores the block with this number.
+    /// Stores the block of this plan on top.
     Commit(u64),
     /// Keeps the proof that a block was accepted.
     Accept(u64),
@@ -35,15 +36,18 @@ pub(super) enum Step {
     Vote(u64),
     /// Drops what is before this record of the log of batches.
     Release(u64),
+    /// Makes this block the newest one again.
+    GoBack(u64),
     /// Closes in order and opens again.
     Reopen,
 }
 
-use Step::{Accept, Batch, Commit, Release, Reopen, Vote};
+use Step::{Accept, Batch, Commit, GoBack, Release, Reopen, Vote};
 
 /// Declares, deployments, cells that are written, overwritten and deleted, nonces, a class that is
-/// replaced, a block of nothing, blocks that fill a segment, and the logs beside the chain.
-pub(super) const SCENARIO: [Step; 24] = [
+/// replaced, a block of nothing, blocks that fill a segment, ways back, and the logs beside the
+/// chain, which begin anew with each way back.
+pub(super) const SCENARIO: [Step; 33] = [
     Commit(0),
     Vote(0),
     Batch(0),
@@ -67,10 +71,19 @@ pub(super) const SCENARIO: [Step; 24] = [
     Release(4),
     Commit(7),
     Vote(3),
+    GoBack(4),
+    Vote(4),
     Commit(8),
+    Batch(5),
+    Reopen,
+    GoBack(5),
+    Vote(5),
+    Reopen,
+    Commit(9),
+    Commit(10),
 ];
 
-/// The block with this number, without what follows from the chain it is on.
+/// The block of a plan, without what follows from the chain it is on.
 fn plan(number: u64) -> Block {
     let mut block = Random::new(100 + number).block(BlockNumber(0));
     let mut diff = ThinStateDiff::default();
@@ -147,33 +160,31 @@ fn numbers(log: &Log) -> Vec<u64> {
     numbers
 }
 
-/// Carries out what is not done yet of the scenario; `done` is called after each step.
-pub(super) fn play(world: &World, done: &mut dyn FnMut(Step)) -> Result<Storage, Error> {
+/// Carries out the scenario from a step on, on what is there; `done` is told after each.
+pub(super) fn play(
+    world: &World,
+    from: usize,
+    done: &mut dyn FnMut(&Storage),
+) -> Result<Storage, Error> {
     let mut storage = world.open()?;
-    for step in SCENARIO {
+    for step in &SCENARIO[from..] {
         if let Reopen = step {
             drop(storage);
             storage = world.open()?;
         } else {
-            take(&storage, step)?;
+            take(&storage, *step)?;
         }
-        done(step);
+        done(&storage);
     }
     Ok(storage)
 }
 
 fn take(storage: &Storage, step: Step) -> Result<(), Error> {
     match step {
-        Commit(number) => {
-            if storage.tip().is_none_or(|tip| tip.0 < number) {
-                let (block, tries) = next_block(storage, plan(number))?;
-                assert_eq!(block.header.number(), BlockNumber(number));
-                storage.commit_block(&block, tries)?;
-            }
-        }
+        Commit(number) => drop(commit_next(storage, plan(number))?),
         Accept(number) => storage.keep_acceptance(BlockNumber(number), &number.to_le_bytes())?,
-        Batch(number) => append(&storage.batches(), number)?,
-        Vote(number) => append(&storage.votes(), number)?,
+        Batch(number) => drop(storage.batches().append_and_wait(record(number))?),
+        Vote(number) => drop(storage.votes().append_and_wait(record(number))?),
         Release(number) => {
             let batches = storage.batches();
             let mut records = batches.records(None).map(|it| it.expect("readable"));
@@ -181,77 +192,117 @@ fn take(storage: &Storage, step: Step) -> Result<(), Error> {
                 batches.release(at)?;
             }
         }
+        GoBack(number) => storage.reset(BlockNumber(number), GasPrices::default())?,
         Reopen => {}
     }
     Ok(())
 }
 
-fn append(log: &Log, number: u64) -> Result<(), Error> {
-    if numbers(log).last().is_none_or(|last| *last < number) {
-        log.append_and_wait(record(number))?;
-    }
-    Ok(())
+/// All that somebody outside sees, but for what nobody promised to keep.
+#[derive(Clone, Debug, PartialEq)]
+struct View {
+    blocks: Vec<Arc<Block>>,
+    resets: u32,
+    batches: Vec<u64>,
+    votes: Vec<u64>,
 }
 
-/// What must be there after some steps.
+impl View {
+    fn of(storage: &Storage) -> Self {
+        let count = storage.tip().map_or(0, |tip| tip.0 + 1);
+        let block = |number| storage.block(BlockNumber(number)).expect("readable").expect("there");
+        let reset = storage.newest_reset().expect("readable");
+        Self {
+            blocks: (0..count).map(block).collect(),
+            resets: reset.map_or(0, |reset| reset.count),
+            batches: numbers(&storage.batches()),
+            votes: numbers(&storage.votes()),
+        }
+    }
+}
+
+/// What must be there before the scenario and after each of its steps.
 #[derive(Debug)]
 pub(super) struct Expected {
-    blocks: Vec<Arc<Block>>,
-    /// By an independent computation, from all that the blocks wrote.
-    roots: Vec<Felt>,
-    /// All tables.
+    views: Vec<View>,
+    /// All tables, at the end.
     pub(super) tables: Tables,
 }
 
 impl Expected {
-    /// Reads it from a storage that nothing has happened to.
-    pub(super) fn of(storage: &Storage) -> Self {
-        let tip = storage.tip().expect("there are blocks");
-        let block = |number| storage.block(BlockNumber(number)).expect("readable").expect("there");
-        let blocks: Vec<_> = (0..=tip.0).map(block).collect();
-        let mut state = naive::State::default();
-        let roots = blocks.iter().map(|block| root_after(&mut state, block)).collect();
-        Self { blocks, roots, tables: tables(storage).expect("readable") }
+    /// Plays the scenario in a world where nothing happens.
+    pub(super) fn of(world: &World) -> Self {
+        let empty = View { blocks: Vec::new(), resets: 0, batches: Vec::new(), votes: Vec::new() };
+        let mut views = vec![empty];
+        let played = play(world, 0, &mut |storage| views.push(View::of(storage)));
+        let storage = played.expect("nothing happens");
+        views.iter().for_each(|view| check_roots(&view.blocks));
+        Self { views, tables: tables(&storage).expect("readable") }
     }
 
-    /// Whatever was done is there, once, and nothing else but the step that was under way.
-    pub(super) fn check(&self, storage: &Storage, done: &[Step]) {
-        let commits = done.iter().filter(|step| matches!(step, Commit(_))).count();
-        let count = storage.tip().map_or(0, |tip| usize::try_from(tip.0).expect("few") + 1);
-        assert!((commits..=commits + 1).contains(&count), "{count} blocks of {commits}");
-        assert_holds(storage, &self.blocks[..count]);
-        check_chain(storage, count);
-        let root = storage.update_tries(&ThinStateDiff::default()).expect("the tries are whole");
-        let expected = count.checked_sub(1).map_or(Felt::ZERO, |last| self.roots[last]);
-        assert_eq!(root.state_root().0, expected);
-        for (block, root) in self.blocks.iter().zip(&self.roots) {
-            assert_eq!(block.header.state_root.0, *root);
-        }
-        let last = |find: fn(&Step) -> Option<u64>| done.iter().filter_map(find).max();
-        let batch = last(|step| if let Batch(number) = step { Some(*number) } else { None });
-        let vote = last(|step| if let Vote(number) = step { Some(*number) } else { None });
-        for (log, last) in [(storage.batches(), batch), (storage.votes(), vote)] {
-            let (got, last) = (numbers(&log).last().copied(), last);
-            let next = Some(last.map_or(0, |last| last + 1));
-            assert!(got == last || got == next, "the newest record is {got:?}, not {last:?}");
-        }
-        assert_eq!(numbers(&storage.votes()).first().copied().unwrap_or_default(), 0);
-        let released = last(|step| if let Release(number) = step { Some(*number) } else { None });
-        if let Some(oldest) = numbers(&storage.batches()).first() {
-            let released = released.unwrap_or(0).max(if batch == Some(4) { 4 } else { 2 });
-            assert!(*oldest <= released, "{oldest} is the oldest batch");
-        }
+    /// Whatever was done is there, once, and nothing else but the step that was under way. Says how
+    /// many steps that are.
+    pub(super) fn check(&self, storage: &Storage, done: usize) -> usize {
+        let view = View::of(storage);
+        // Segments are removed one by one.
+        let may_be = |expected: &View| {
+            let released = expected.batches.ends_with(&view.batches)
+                || view.batches.ends_with(&expected.batches);
+            View { batches: view.batches.clone(), ..expected.clone() } == view
+                && if matches!(SCENARIO.get(done), Some(Release(_))) {
+                    released
+                } else {
+                    expected.batches == view.batches
+                }
+        };
+        let found = (done..self.views.len().min(done + 2)).find(|&step| may_be(&self.views[step]));
+        let found = found.unwrap_or_else(|| {
+            let told = |view: &View| {
+                (view.blocks.len(), view.resets, view.batches.clone(), view.votes.clone())
+            };
+            panic!(
+                "after {done} steps there is {:?} instead of {:?}",
+                told(&view),
+                told(&self.views[done])
+            )
+        });
+        assert_holds(storage, &view.blocks);
+        check_chain(storage, &view);
+        let tries = storage.update_tries(&ThinStateDiff::default()).expect("the tries are whole");
+        // That of the block is right: see `Expected::of`.
+        let root = view.blocks.last().map(|block| block.header.state_root);
+        assert_eq!(tries.state_root(), root.unwrap_or_default());
+        found
     }
 }
 
-/// The chain log holds each block once.
-fn check_chain(storage: &Storage, count: usize) {
-    let records = storage.inner.chain.records(None);
-    let numbers: Vec<_> = records
-        .map(|read| codec::decode_block(&read.expect("readable").1).expect("a block"))
-        .map(|block| block.header.number().0)
-        .collect();
-    assert_eq!(numbers, (0..u64::try_from(count).expect("few")).collect::<Vec<_>>());
+/// The roots are those of all that the blocks wrote, by an independent computation.
+fn check_roots(blocks: &[Arc<Block>]) {
+    let mut state = naive::State::default();
+    for block in blocks {
+        let root = root_after(&mut state, block);
+        assert_eq!(block.header.state_root.0, root, "block {}", block.header.number());
+    }
+}
+
+/// The chain log holds each block and each reset once.
+fn check_chain(storage: &Storage, view: &View) {
+    let mut blocks = Vec::new();
+    let mut resets = 0;
+    for read in storage.inner.chain.records(None) {
+        match codec::decode_record(&read.expect("readable").1).expect("a record") {
+            Record::Block(block) => {
+                assert_eq!(block.header.number().0, blocks.len() as u64, "once, in order");
+                blocks.push(Arc::from(block));
+            }
+            Record::Reset(reset) => {
+                resets += 1;
+                assert_eq!(reset.count, resets);
+                blocks.truncate(usize::try_from(reset.after.0).expect("few") + 1);
+            }
+        }
+    }
+    assert!(blocks == view.blocks && resets == view.resets, "the log is another chain");
 }
 
 fn root_after(state: &mut naive::State, block: &Block) -> Felt {
