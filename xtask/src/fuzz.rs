@@ -35,9 +35,15 @@ const HEAVY: &str = "fuzz/cairo";
 /// How long each target runs unless told otherwise.
 const SECONDS: u64 = 60;
 
-/// What holds for every target: memory in megabytes, bytes of one input, and seconds that one may
-/// take. A target that needs more has found something.
-const LIMITS: [&str; 3] = ["-rss_limit_mb=512", "-max_len=4096", "-timeout=10"];
+/// What holds for every target: memory in megabytes, and seconds that one input may take. A target
+/// that needs more has found something.
+const LIMITS: [&str; 2] = ["-rss_limit_mb=512", "-timeout=10"];
+
+/// Bytes of one input, which may be up to some thousand events.
+const LIGHT_BYTES_MAX: u32 = 4_096;
+
+/// The same where it may be a block.
+const HEAVY_BYTES_MAX: u32 = 16_384;
 
 /// Where things are, below the folder that cargo builds in.
 struct Folders {
@@ -45,6 +51,8 @@ struct Folders {
     built: PathBuf,
     /// What was found to reach new code, the reports, and the inputs that broke something.
     found: PathBuf,
+    /// How large inputs of these programs may be.
+    bytes_max: u32,
 }
 
 /// What the report of one run says.
@@ -129,7 +137,9 @@ fn build(workspace: &str) -> Result<Folders> {
     let mut command = process::cargo(["build", "--release", "--bins", "--target", &triple]);
     command.arg("--manifest-path").arg(manifest).arg("--target-dir").arg(&folder);
     process::run(command.env("RUSTFLAGS", RUSTFLAGS))?;
-    Ok(Folders { built: folder.join(triple).join("release"), found: folder.join("found") })
+    let bytes_max = if workspace == HEAVY { HEAVY_BYTES_MAX } else { LIGHT_BYTES_MAX };
+    let (built, found) = (folder.join(triple).join("release"), folder.join("found"));
+    Ok(Folders { built, found, bytes_max })
 }
 
 /// The triple of this machine, as rustc calls it.
@@ -150,6 +160,7 @@ fn fuzz(target: &str, seconds: u64, folders: &Folders) -> Result<(Report, Option
     let mut command = Command::new(folders.built.join(target));
     // What is new goes to the first folder; those that are committed are only read.
     command.arg(corpus).arg(process::root().join("fuzz/corpus").join(target));
+    command.arg(format!("-max_len={}", folders.bytes_max));
     command.arg(format!("-max_total_time={seconds}")).arg("-print_final_stats=1").args(LIMITS);
     command.arg(format!("-artifact_prefix={}/{target}-", broken.display()));
     let status =
