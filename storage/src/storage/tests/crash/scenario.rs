@@ -167,6 +167,10 @@ pub(super) fn play(
     done: &mut dyn FnMut(&Storage),
 ) -> Result<Storage, Error> {
     let mut storage = world.open()?;
+    // An engine may lose these with a crash, and whoever wants them keeps them again.
+    for step in SCENARIO[..from].iter().filter(|step| matches!(step, Accept(_))) {
+        take(&storage, *step)?;
+    }
     for step in &SCENARIO[from..] {
         if let Reopen = step {
             drop(storage);
