@@ -226,8 +226,8 @@ struct ServerArgs {
     #[arg(long, env = "UNIX_SOCKET", value_name = "PATH")]
     unix_socket: Option<PathBuf>,
 
-    /// Refuse these methods, separated by spaces; without names: all that change accounts or blocks
-    /// [see the README]
+    /// Refuse these methods, separated by spaces [without names: devnet_mint, load, restart,
+    /// createBlock, abortBlocks, impersonateAccount, autoImpersonate, getPredeployedAccounts]
     #[arg(
         long,
         env = "RESTRICTIVE_MODE",
