@@ -30,13 +30,13 @@ fn a_price_below_the_floor_and_a_declare_out_of_turn_are_refused() {
         .expect("in its turn");
 }
 
-/// Its JSON is within the limit of a class, but its program takes 32 bytes for each `0x1`.
+/// By default no class is that large.
 #[test]
 fn a_class_that_no_batch_could_carry_is_refused() {
     let wallet = Wallet::new(1);
-    let node = Node::start_checked(&["--accounts", "1"], Documents::official().map(Arc::new));
-    let mut large = Ledger::get().variant(&" ".repeat(2_900_000)).class;
-    large.sierra_program.resize(81_920, Felt::ONE);
+    let flags = ["--accounts", "1", "--maximum-contract-class-size", "8000000"];
+    let node = Node::start_checked(&flags, Documents::official().map(Arc::new));
+    let large = Ledger::get().variant(&" ".repeat(5_400_000)).class;
     let (method, params) = submission(&wallet.declare(0, 0, large, Felt::ONE));
     let (code, message, data) = node.client().refusal(method, params);
     assert_eq!(code, 57, "{message} {data}");
