@@ -36,7 +36,8 @@ pub(super) struct Caller {
 /// What came of a submission.
 pub(super) enum Submitted {
     Admitted,
-    /// The pool has no room for it: try again.
+    /// The pool has no room for it, or none yet, because one of those before it was refused: try
+    /// again.
     Full,
 }
 
@@ -263,7 +264,7 @@ impl Caller {
             return Ok(Submitted::Admitted);
         }
         let error = answer["error"].to_string();
-        let is_full = ["mempool is full", "mempool that is filling up"];
+        let is_full = ["mempool is full", "mempool that is filling up", "ahead of the next nonce"];
         if is_full.iter().any(|full| error.contains(full)) {
             Ok(Submitted::Full)
         } else {
