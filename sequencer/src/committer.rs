@@ -32,7 +32,7 @@ use crate::{
 pub(crate) const EXECUTED_MAX: usize = 4;
 
 /// How many durable blocks may wait for a quorum.
-const UNACCEPTED_MAX: u64 = 16;
+pub(crate) const UNACCEPTED_MAX: u64 = 16;
 
 /// A block that is executed to its end.
 #[derive(Debug)]

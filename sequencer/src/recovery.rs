@@ -13,7 +13,9 @@ use kraken_storage::{
 use kraken_types::{Batch, BatchHead, BatchRef, Commit, CommitIndex, Cursor, Digest, codec};
 use starknet_api::block::{BlockNumber, GasPrices};
 
-use crate::{StartError, builder::Parent, journal::Journal, ordering::Ordered};
+use crate::{
+    StartError, builder::Parent, committer::UNACCEPTED_MAX, journal::Journal, ordering::Ordered,
+};
 
 /// The newest blocks of a chain, and what follows them.
 #[derive(Debug)]
@@ -55,6 +57,9 @@ impl ChainsEnd {
         // Block 0 needs no quorum: the genesis is what everyone agreed on. Neither does one that a
         // reset went back to, whose place is one of another order.
         let base = reset.as_ref().map_or(BlockNumber(0), |reset| reset.after);
+        // An engine that was made again has lost the proofs, and no block was stored before the one
+        // that far below it was accepted.
+        let base = base.max(BlockNumber(number.0.saturating_sub(UNACCEPTED_MAX)));
         while base < end.header.number() {
             if storage.acceptance(end.header.number())?.is_some() {
                 break;

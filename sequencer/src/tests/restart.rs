@@ -10,6 +10,7 @@ use kraken_types::{Batch, BatchRef, Certificate, Epoch, Header, ValidatorId, Wor
 use starknet_api::rpc_transaction::RpcTransaction;
 
 use super::*;
+use crate::{committer::UNACCEPTED_MAX, recovery::read_end};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restart_goes_on_where_the_order_ended() {
@@ -42,6 +43,35 @@ async fn a_restart_goes_on_where_the_order_ended() {
     let block = node.storage.block(BlockNumber(2)).expect("readable").expect("there");
     assert_eq!(block.transactions.len(), 2);
     assert_eq!(node.storage.position_of(first).expect("readable"), Some((BlockNumber(1), 0)));
+    node.check_chain();
+    node.sequencer.shut_down().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_engine_that_is_made_again_does_not_bring_all_blocks_back_into_memory() {
+    let folder = TempDir::new().expect("a folder");
+    let directory = folder.path().join("data");
+    let node = start(&genesis(|_| ()), Some(directory.clone())).await;
+    for nonce in 0..UNACCEPTED_MAX + 4 {
+        node.transfer(0, nonce).await;
+    }
+    let latest = node.latest();
+    node.sequencer.shut_down().await;
+    drop(node);
+    std::fs::remove_dir_all(directory.join("engine")).expect("removable");
+
+    let config = kraken_storage::Config {
+        directory: Some(directory.clone()),
+        genesis: genesis(|_| ()).digest(),
+    };
+    let storage = Storage::open(config).expect("storage opens");
+    let end = read_end(&storage).await.expect("readable");
+    assert_eq!(end.unaccepted.len() as u64, UNACCEPTED_MAX);
+    assert_eq!(end.accepted.0 + UNACCEPTED_MAX, latest);
+    drop((end, storage));
+    let node = start(&genesis(|_| ()), Some(directory)).await;
+    node.transfer(0, UNACCEPTED_MAX + 4).await;
+    assert_eq!(node.latest(), latest + 1);
     node.check_chain();
     node.sequencer.shut_down().await;
 }
