@@ -7,6 +7,7 @@
 
 pub(crate) mod fjall;
 pub(crate) mod folder;
+mod manifest;
 mod memory;
 #[cfg(test)]
 mod tests;
@@ -44,6 +45,12 @@ pub(crate) enum OpenError {
     Damaged(String),
     /// Something else is in the way.
     Other(Error),
+}
+
+impl From<Error> for OpenError {
+    fn from(error: Error) -> Self {
+        Self::Other(error)
+    }
 }
 
 /// Changes that are carried out together.

@@ -15,7 +15,7 @@ use std::{
 use bytes::Bytes;
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode, config::HashRatioPolicy};
 
-use super::{Batch, Engine, OpenError, folder};
+use super::{Batch, Engine, OpenError, folder, manifest};
 use crate::{
     Error,
     tables::{Access, Table},
@@ -48,10 +48,17 @@ pub(crate) struct Fjall {
 
 impl Fjall {
     /// Opens or creates the engine in a folder.
+    ///
+    /// Some damaged files make fjall panic while it reads them. If it holds a lock then, closing what
+    /// was open panics again, which aborts the process: the third one in a row finds the engine
+    /// damaged without opening it.
     pub(crate) fn open(path: &Path) -> Result<Self, OpenError> {
-        // Some damaged journals make fjall panic while it reads them.
-        panic::catch_unwind(|| Self::open_or_panic(path))
-            .unwrap_or_else(|_| Err(OpenError::Damaged("reading its files panicked".to_owned())))
+        manifest::check(path)?;
+        folder::begin_to_open(path)?;
+        let opened = panic::catch_unwind(|| Self::open_or_panic(path))
+            .unwrap_or_else(|_| Err(OpenError::Damaged("reading its files panicked".to_owned())));
+        folder::end_opening(path)?;
+        opened
     }
 
     fn open_or_panic(path: &Path) -> Result<Self, OpenError> {

@@ -2,15 +2,24 @@
 
 use std::{
     ffi::OsString,
-    fs::{self, File},
-    io::{self, Write as _},
+    fs::{self, File, OpenOptions},
+    io::{self, Read as _, Write as _},
     path::{Path, PathBuf},
+    process,
 };
 
+use super::OpenError;
 use crate::Error;
 
 /// Ends the name of the file beside the folder that says why it must not be used any more.
 const DAMAGED: &str = ".damaged";
+
+/// Ends the name of the file beside the folder that has a line for each process that opens the
+/// engine, and is removed when it has come to an end of that.
+const OPENING: &str = ".opening";
+
+/// How many processes in a row may end while they open an engine, before it is what ends them.
+const ENDED_MAX: usize = 2;
 
 /// Ends the name of a folder that was one of an engine.
 const OLD: &str = ".old";
@@ -47,13 +56,43 @@ pub(crate) fn sentence(path: &Path) -> Result<Option<String>, Error> {
     }
 }
 
+/// Notes that this process opens the engine in a folder, which damage may make the end of it.
+///
+/// The note is not forced to the disk: it counts ends of processes, not those of machines.
+///
+/// # Errors
+/// [`OpenError::Damaged`] if too many processes in a row ended while they did.
+pub(super) fn begin_to_open(path: &Path) -> Result<(), OpenError> {
+    let note = beside(path, OPENING);
+    let failed = |error| Error::io("write to", &note)(error);
+    let mut file =
+        OpenOptions::new().read(true).append(true).create(true).open(&note).map_err(failed)?;
+    let mut noted = Vec::new();
+    file.read_to_end(&mut noted).map_err(failed)?;
+    let ended = noted.iter().filter(|&&byte| byte == b'\n').count();
+    if ENDED_MAX <= ended {
+        let why = format!("{ended} processes in a row ended while they opened it");
+        return Err(OpenError::Damaged(why));
+    }
+    writeln!(file, "process {}", process::id()).map_err(failed)?;
+    Ok(())
+}
+
+/// Notes that opening the engine in a folder has come to an end, whichever.
+pub(super) fn end_opening(path: &Path) -> Result<(), Error> {
+    let note = beside(path, OPENING);
+    gone(fs::remove_file(&note)).map_err(Error::io("remove", note))
+}
+
 /// Removes an engine, and what an earlier removal left of it.
 pub(crate) fn discard(path: &Path) -> Result<(), Error> {
-    let (old, sentence) = (beside(path, OLD), beside(path, DAMAGED));
     remove_old(path)?;
     // Under another name at once: what is half removed might still open.
-    gone(fs::rename(path, &old)).map_err(Error::io("rename", path))?;
-    gone(fs::remove_file(&sentence)).map_err(Error::io("remove", sentence))?;
+    gone(fs::rename(path, beside(path, OLD))).map_err(Error::io("rename", path))?;
+    for suffix in [DAMAGED, OPENING] {
+        let about_it = beside(path, suffix);
+        gone(fs::remove_file(&about_it)).map_err(Error::io("remove", about_it))?;
+    }
     remove_old(path)
 }
 

@@ -165,6 +165,44 @@ fn an_engine_that_is_far_behind_or_lost_is_brought_up_with_progress() {
     assert!(tables(&storage) == expected, "the same is made again");
 }
 
+#[test]
+fn two_processes_in_a_row_that_end_while_they_open_the_engine_have_it_made_again() {
+    let directory = directory();
+    let note = directory.path().join("engine.opening");
+    let blocks = grow(&open(&directory), 32, 4);
+    for (ended, expected) in [(1, 0), (1, 0), (2, 4), (1, 0)] {
+        fs::write(&note, "process 17\n".repeat(ended)).expect("writable");
+        let (storage, again) = reopen(&directory);
+        assert_eq!(again, expected);
+        assert_holds(&storage, &blocks);
+        assert!(!note.exists(), "it is open");
+    }
+}
+
+#[test]
+fn a_manifest_that_forgets_files_is_not_believed() {
+    let directory = directory();
+    let storage = open(&directory);
+    let blocks = grow(&storage, 31, 4);
+    drop(storage);
+    let engine = directory.path().join("engine");
+    flush(&engine);
+    for path in files(&engine) {
+        let is_manifest = path.parent().is_some_and(|table| table.join("current").exists())
+            && path.file_name().is_some_and(|name| name != "current");
+        if is_manifest {
+            let mut bytes = fs::read(&path).expect("readable");
+            // The one run of a level.
+            let run = bytes.iter().position(|byte| *byte == 1).expect("there is one");
+            bytes[run] = 0;
+            fs::write(&path, bytes).expect("writable");
+        }
+    }
+    let (storage, again) = reopen(&directory);
+    assert_eq!(again, 4);
+    assert_holds(&storage, &blocks);
+}
+
 /// What comes of opening and reading everything.
 #[derive(Debug, Default)]
 struct Ends {
