@@ -1,6 +1,9 @@
 //! What happens to a storage, step by step, and what must be true after each.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use bytes::Bytes;
 use starknet_api::{
@@ -85,6 +88,13 @@ pub(super) const SCENARIO: [Step; 33] = [
 
 /// The block of a plan, without what follows from the chain it is on.
 fn plan(number: u64) -> Block {
+    // Every run needs the same ones, and the hashes of classes take their time.
+    static MADE: Mutex<BTreeMap<u64, Block>> = Mutex::new(BTreeMap::new());
+    let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
+    made.entry(number).or_insert_with(|| make(number)).clone()
+}
+
+fn make(number: u64) -> Block {
     let mut block = Random::new(100 + number).block(BlockNumber(0));
     let mut diff = ThinStateDiff::default();
     let mut write = |id, entries: &[(u8, u8)]| {
