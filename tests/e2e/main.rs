@@ -10,6 +10,7 @@ mod intruders;
 mod liars;
 mod pool;
 mod restart;
+mod restart_paths;
 mod weather;
 mod workers;
 

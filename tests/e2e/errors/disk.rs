@@ -55,6 +55,18 @@ fn damage_is_named_and_nothing_of_it_is_served() {
         shell.refuses(input, &dev, &folder, &[says]);
         fs::write(&file, bytes).expect("writable");
     }
+    let identity = node.folder().join("storage/IDENTITY");
+    let text = fs::read_to_string(&identity).expect("readable");
+    let (_, rest) = text.split_once("\ngenesis ").expect("it has a genesis");
+    fs::write(&identity, format!("kraken data folder\nschema 999\ngenesis {rest}"))
+        .expect("writable");
+    shell.refuses(
+        "folder of another version",
+        &dev,
+        &folder,
+        &["schema 999", "run the version that wrote it"],
+    );
+    fs::write(&identity, text).expect("writable");
     shell.check();
     // With the bytes as they were, all is as it was.
     node.restart();
