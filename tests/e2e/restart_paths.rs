@@ -62,11 +62,11 @@ fn of_engine(client: &Client, wallet: &Wallet, number: u64) -> Vec<Value> {
     accounts.map(|address| client.get("starknet_getNonce", json!([id, address]))).collect()
 }
 
+/// What is answered about a block: from its record, and by the engine alone.
+type Answers = (Vec<Result<Value, CallError>>, Vec<Value>);
+
 /// Both, of every block.
-fn everything(
-    client: &Client,
-    wallet: &Wallet,
-) -> Vec<(Vec<Result<Value, CallError>>, Vec<Value>)> {
+fn everything(client: &Client, wallet: &Wallet) -> Vec<Answers> {
     (0..=BLOCKS)
         .map(|number| (of_record(client, number), of_engine(client, wallet, number)))
         .collect()
