@@ -144,6 +144,8 @@ fn is_damage(error: &fjall::Error) -> bool {
     matches!(
         error,
         Outer::JournalRecovery(_)
+            // Another version says which one it is.
+            | Outer::InvalidVersion(None)
             | Outer::InvalidTrailer
             | Outer::InvalidTag(_)
             | Outer::Decompress(_)

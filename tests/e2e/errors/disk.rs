@@ -48,7 +48,6 @@ fn damage_is_named_and_nothing_of_it_is_served() {
         ("flipped bit in a block of the chain log", chain, 1_000, "damaged record"),
         ("flipped bit in the header of the chain log", chain, 3, "damaged record"),
         ("flipped bit in `IDENTITY`", "storage/IDENTITY", 30, "IDENTITY is damaged"),
-        ("flipped bit in the engine's own version", "storage/engine/version", 1, "storage/engine"),
     ] {
         let file = node.folder().join(file);
         let bytes = flip(&file, at);
