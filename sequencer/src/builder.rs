@@ -29,7 +29,7 @@ use tokio_util::sync::CancellationToken;
 pub(crate) use self::{
     adopt::Adopt,
     derive::{Parent, l2_gas_price, next_info},
-    payload::{Payloads, encode},
+    payload::{Payloads, encode, marked},
 };
 use self::{
     line::{Line, Step},

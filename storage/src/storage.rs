@@ -264,9 +264,7 @@ impl Storage {
         if let Some(block) = self.inner.blocks.get(&number) {
             return Ok(block);
         }
-        let at = apply::location_of(self.inner.engine.as_ref(), number)?
-            .ok_or(Error::Malformed { what: "block table, which lacks a block" })?;
-        let (block, bytes) = read_block(&self.inner.chain, at, number)?;
+        let (block, bytes) = existing_block(self.inner.engine.as_ref(), &self.inner.chain, number)?;
         let block = Arc::new(block);
         self.inner.blocks.insert(number, Arc::clone(&block), bytes);
         Ok(block)
@@ -477,4 +475,15 @@ fn read_block(chain: &Log, at: Location, number: BlockNumber) -> Result<(Block, 
         return Err(Error::Malformed { what: "block table, which points to another block" });
     }
     Ok((block, record.len()))
+}
+
+/// Reads a block that the tables must know; also tells its size in the chain log.
+fn existing_block(
+    engine: &dyn Engine,
+    chain: &Log,
+    number: BlockNumber,
+) -> Result<(Block, usize), Error> {
+    let at = apply::location_of(engine, number)?
+        .ok_or(Error::Malformed { what: "block table, which lacks a block" })?;
+    read_block(chain, at, number)
 }

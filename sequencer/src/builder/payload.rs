@@ -11,8 +11,12 @@ const EXEMPT: u8 = 0xfe;
 
 /// A transaction as a batch carries it.
 pub(crate) fn encode(transaction: &Prepared) -> Vec<u8> {
-    let mut bytes = encode_transaction(transaction.rpc());
-    if transaction.is_exempt() {
+    marked(encode_transaction(transaction.rpc()), transaction.is_exempt())
+}
+
+/// An encoded transaction as a batch carries it.
+pub(crate) fn marked(mut bytes: Vec<u8>, is_exempt: bool) -> Vec<u8> {
+    if is_exempt {
         bytes.insert(0, EXEMPT);
     }
     bytes

@@ -10,7 +10,7 @@ use starknet_api::rpc_transaction::RpcTransaction;
 use tokio::sync::Semaphore;
 
 use super::stateless;
-use crate::{SubmitError, View, board::Board, builder::encode, clock::Clock, dev::Impersonated};
+use crate::{SubmitError, View, board::Board, builder::marked, clock::Clock, dev::Impersonated};
 
 /// What every node can say of a transaction. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -44,8 +44,9 @@ impl Checks {
         let is_declare = matches!(transaction, RpcTransaction::Declare(_));
         let chain = self.chain.clone();
         let mut prepare: Prepare = Box::new(move || {
-            check_size(&transaction)?;
-            Ok(Prepared::new(transaction, &chain)?)
+            let bytes = encode_transaction(&transaction);
+            check_size(bytes.len())?;
+            Ok((Prepared::new(transaction, &chain)?, bytes))
         });
         if is_declare {
             // The compiler has a line of its own; who waits there must not hold up this one.
@@ -55,22 +56,22 @@ impl Checks {
         let _permit = self.permits.acquire().await.map_err(|_| SubmitError::Stopped)?;
         let checks = self.clone();
         on_blocking_thread(move || {
-            let transaction = prepare()?;
+            let (transaction, bytes) = prepare()?;
             let transaction = checks.impersonated.exempt(transaction);
             let view = checks.view();
             let found = view.find_transaction(transaction.hash()).map_err(Fault::from)?;
             if found.is_some() {
                 return Err(SubmitError::Duplicate);
             }
-            let bytes = Bytes::from(encode(&transaction));
+            let bytes = Bytes::from(marked(bytes, transaction.is_exempt()));
             rest(transaction, bytes, &view)
         })
         .await
     }
 }
 
-/// Hashes a transaction, and compiles its class if it has one.
-type Prepare = Box<dyn FnOnce() -> Result<Prepared, SubmitError> + Send>;
+/// Encodes and hashes a transaction, and compiles its class if it has one.
+type Prepare = Box<dyn FnOnce() -> Result<(Prepared, Vec<u8>), SubmitError> + Send>;
 
 async fn on_blocking_thread<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, SubmitError> + Send + 'static,
@@ -81,10 +82,10 @@ async fn on_blocking_thread<T: Send + 'static>(
     })?
 }
 
-/// A transaction must fit into a batch. Only a class can make one too large for that: its program may
-/// take more bytes there than as JSON, which is what its own limit counts.
-fn check_size(transaction: &RpcTransaction) -> Result<(), Rejection> {
-    let (got, max) = (encode_transaction(transaction).len(), TRANSACTION_BYTES_MAX);
+/// A transaction must fit into a batch. Only a class can make one too large for that, on a node whose
+/// own limit for classes is above this one.
+fn check_size(got: usize) -> Result<(), Rejection> {
+    let max = TRANSACTION_BYTES_MAX;
     if got <= max {
         return Ok(());
     }

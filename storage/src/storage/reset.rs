@@ -17,7 +17,7 @@ use starknet_types_core::felt::Felt;
 
 use super::{
     apply::{self, Tip},
-    read_block,
+    existing_block,
 };
 use crate::{
     Block, Error, Reset, codec,
@@ -74,17 +74,13 @@ pub(super) fn apply_reset(
 
 /// Takes the newest block out of the tables; returns the one before.
 fn undo(engine: &dyn Engine, chain: &Log, number: BlockNumber) -> Result<BlockNumber, Error> {
-    let lacking = Error::Malformed { what: "block table, which lacks a block" };
     let parent = number.prev().ok_or(Error::Malformed { what: "reset, before block 0" })?;
-    let at = apply::location_of(engine, number)?.ok_or(lacking)?;
-    let (block, _) = read_block(chain, at, number)?;
+    let (block, _) = existing_block(engine, chain, number)?;
     let before = Before { engine, number: parent };
 
     let tries = trie::compute(&Tip(engine), &before.reverse(&block.state_diff)?)?;
-    let parents_at = apply::location_of(engine, parent)?
-        .ok_or(Error::Malformed { what: "block table, which lacks a block" })?;
-    let (got, expected) =
-        (tries.state_root(), read_block(chain, parents_at, parent)?.0.header.state_root);
+    let (parents, _) = existing_block(engine, chain, parent)?;
+    let (got, expected) = (tries.state_root(), parents.header.state_root);
     if got != expected {
         return Err(Error::WrongRoot { number: parent, got, expected });
     }

@@ -40,7 +40,7 @@ const AMOUNT: u64 = 1_000;
 const L2_GAS_MAX: u64 = 20_000_000;
 /// Far above what a transfer uses.
 const L1_DATA_GAS_MAX: u64 = 2_000;
-/// Fri per unit of any gas: far above the price, which rises while blocks are full.
+/// Fri per unit of any gas: far above the price, even where full blocks raise it.
 const PRICE_MAX: u128 = 100_000_000_000;
 
 /// The chain that both runs measure.

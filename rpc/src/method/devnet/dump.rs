@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use super::{Done, control};
+use super::{Done, snapshots::begin_anew};
 use crate::{
     dispatch::{Call, Context},
     error::Error,
@@ -38,10 +38,7 @@ pub(crate) async fn load(call: &Call<'_>) -> Result<Done, Error> {
             return Err(InvalidParams { field, reason }.into());
         }
     };
-    let control = control(call)?;
-    call.context.exclusively(async move { control.restart().await }).await?;
-    let recorder = Arc::clone(&call.context.recorder);
-    call.context.read(move || recorder.forget()).await?;
+    begin_anew(call).await?;
     carry_out_again(call.context, requests).await?;
     Ok(Done {})
 }

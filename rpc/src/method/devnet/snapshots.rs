@@ -60,9 +60,17 @@ pub(crate) async fn revert(call: &Call<'_>) -> Result<bool, Error> {
 /// [`Error::Devnet`].
 pub(crate) async fn restart(call: &Call<'_>) -> Result<Done, Error> {
     let _: Option<bool> = call.params.optional("restart_l1_to_l2_messaging")?;
+    begin_anew(call).await?;
+    Ok(Done {})
+}
+
+/// Back to block 0, with nothing recorded.
+///
+/// # Errors
+/// [`Error::Devnet`].
+pub(super) async fn begin_anew(call: &Call<'_>) -> Result<(), Error> {
     let control = control(call)?;
     call.context.exclusively(async move { control.restart().await }).await?;
     let recorder = Arc::clone(&call.context.recorder);
-    call.context.read(move || recorder.forget()).await?;
-    Ok(Done {})
+    call.context.read(move || recorder.forget()).await
 }
