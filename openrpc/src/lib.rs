@@ -22,7 +22,7 @@ mod tests;
 
 use std::{
     collections::BTreeMap,
-    fs,
+    env, fs,
     path::{Path, PathBuf},
 };
 
@@ -121,7 +121,11 @@ impl Documents {
 
     /// Where [`Documents::official`] looks.
     pub fn official_folder() -> PathBuf {
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/openrpc/v0_10_2")
+        // Cargo says where the package lies now, which may not be where it was built; every package
+        // that uses this one lies beside it.
+        let package = env::var_os("CARGO_MANIFEST_DIR")
+            .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
+        package.join("../../shared/openrpc/v0_10_2")
     }
 
     /// Compiles documents that are already in memory, by file name.

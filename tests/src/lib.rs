@@ -19,6 +19,11 @@ pub mod node;
 pub mod verify;
 pub mod wallet;
 
+use std::{
+    env,
+    path::{Path, PathBuf},
+};
+
 pub use client::{CallError, Client};
 pub use committee::Committee;
 pub use ledger::Ledger;
@@ -27,3 +32,15 @@ pub use matrix::Matrix;
 pub use node::Node;
 pub use verify::Verifier;
 pub use wallet::Wallet;
+
+/// The folder of the workspace.
+///
+/// # Panics
+/// Never, as this package is in a folder of the workspace.
+pub fn root() -> PathBuf {
+    // Cargo says where the package lies now, which may not be where it was built.
+    let package = env::var_os("CARGO_MANIFEST_DIR");
+    let package =
+        package.as_deref().map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")), Path::new);
+    package.parent().expect("this package is in a folder of the workspace").to_owned()
+}

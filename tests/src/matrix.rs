@@ -7,8 +7,10 @@ use std::{
     env,
     fmt::{Display, Write},
     fs::{self, File},
-    path::{Path, PathBuf},
+    path::PathBuf,
 };
+
+use crate::root;
 
 /// What one test sent, and was told.
 #[derive(Debug)]
@@ -115,8 +117,7 @@ impl Matrix {
 
 /// The page.
 pub fn page() -> PathBuf {
-    let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
-    tests.parent().expect("a folder of the workspace").join("docs/bad-inputs.md")
+    root().join("docs/bad-inputs.md")
 }
 
 /// A reason for people: long numbers by their beginning, and not more than fits.

@@ -13,7 +13,7 @@ use std::{
 use kraken_openrpc::Documents;
 use tempfile::TempDir;
 
-use crate::Client;
+use crate::{Client, root};
 
 /// How long a node may take to serve: the first one in a build folder compiles classes.
 pub(crate) const START_WITHIN: Duration = Duration::from_secs(180);
@@ -270,7 +270,7 @@ fn build() {
         .args(["build", "--quiet", "--workspace", "--bin", "kraken", "--profile", profile])
         .arg("--target-dir")
         .arg(build_folder())
-        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")))
+        .current_dir(root())
         .status();
     assert!(built.is_ok_and(|status| status.success()), "kraken cannot be built; set KRAKEN_BIN");
 }

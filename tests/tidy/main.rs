@@ -10,11 +10,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The folder of the workspace.
-fn root() -> PathBuf {
-    let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
-    tests.parent().expect("this package is in a folder of the workspace").to_owned()
-}
+use kraken_tests::root;
 
 /// Folders that hold nothing of ours.
 const FOREIGN: [&str; 3] = [".git", "node_modules", "target"];

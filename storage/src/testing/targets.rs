@@ -3,7 +3,11 @@
 //!
 //! Each function says how many bytes of memory it may have taken at its worst moment.
 
-use std::{collections::BTreeMap, env, fs, path::Path};
+use std::{
+    collections::BTreeMap,
+    env, fs,
+    path::{Path, PathBuf},
+};
 
 use bytes::Bytes;
 use kraken_types::testing::Script;
@@ -304,7 +308,10 @@ pub fn log_seeds() -> Vec<(String, Vec<u8>)> {
 /// # Panics
 /// If a seed is not kept.
 pub fn run_corpus(target: &str, seeds: Vec<(String, Vec<u8>)>, run: impl Fn(&[u8])) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus").join(target);
+    // Cargo says where the package lies now, which may not be where it was built.
+    let package = env::var_os("CARGO_MANIFEST_DIR")
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
+    let folder = package.join("../fuzz/corpus").join(target);
     for (name, bytes) in seeds {
         let path = folder.join(name);
         if env::var_os("KRAKEN_WRITE_SEEDS").is_some() {

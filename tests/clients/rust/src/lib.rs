@@ -5,7 +5,7 @@
 //! starts some and sets it. A suite talks to the first, and what it did must be seen at the last as
 //! well: with one validator, these are the same.
 
-use std::{env, fs, path::Path, sync::Arc, time::Duration};
+use std::{env, fs, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::{Value, json};
@@ -250,7 +250,10 @@ where
 /// # Errors
 /// If the files are not there.
 pub fn ledger_class() -> Result<(SierraClass, CompiledClass)> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../contracts/compiled");
+    // Cargo says where the package lies now, which may not be where it was built.
+    let package = env::var_os("CARGO_MANIFEST_DIR")
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
+    let folder = package.join("../../../contracts/compiled");
     let read = |name: &str| fs::read_to_string(folder.join(name)).context(name.to_owned());
     let mut class: Value = serde_json::from_str(&read("ledger.sierra.json")?)?;
     // The library wants these names, which are no part of a class, and ours leaves them out.
