@@ -62,16 +62,25 @@ impl Gateway {
         validate(state, info, &self.checks.chain, &transaction, skips_validation)??;
 
         let admitted = Admitted::of(&transaction);
-        let can_run = {
-            let mut pool = self.pool.lock();
-            // Nonces before this one may have been executed since the checks began. The builder puts
-            // up what it executed before it tells the pool, so that nothing is missed in between.
-            let state = pre_confirmed_state(&self.checks.view())?;
-            let nonce = nonce_of(&state, &transaction)?;
-            pool.insert(transaction, bytes, nonce, self.pool.now())?
-        };
+        let can_run = self.insert(transaction, bytes)?;
         self.arrived.notify_one();
         Ok((admitted, can_run))
+    }
+
+    /// Nonces before this one may have been executed since the checks began, and so may the same
+    /// transaction that somebody else sent: its nonce is used then, by itself.
+    fn insert(&self, transaction: Prepared, bytes: usize) -> Result<bool, SubmitError> {
+        let hash = transaction.hash();
+        let mut pool = self.pool.lock();
+        // The builder puts up what it executed before it tells the pool, so that nothing is missed in
+        // between.
+        let view = self.checks.view();
+        let nonce = nonce_of(&pre_confirmed_state(&view)?, &transaction)?;
+        let inserted = pool.insert(transaction, bytes, nonce, self.pool.now());
+        if inserted.is_err() && view.find_transaction(hash).map_err(Fault::from)?.is_some() {
+            return Err(SubmitError::Duplicate);
+        }
+        inserted
     }
 
     /// Takes in what was taken in before and could not be executed yet.
