@@ -40,6 +40,11 @@ const SCHEME: &str = "openrpc:///";
 const SCHEMA_WORDS: [&str; 8] =
     ["$ref", "allOf", "anyOf", "enum", "not", "oneOf", "properties", "type"];
 
+/// The pattern of storage keys turns away the keys that begin with a digit of 8 or more, though only
+/// a key of 63 digits may not.
+const STORAGE_KEY_WRITTEN: &str = "^0x(0|[0-7]{1}[a-fA-F0-9]{0,62}$)";
+const STORAGE_KEY_MEANT: &str = "^0x(0|[1-9a-fA-F][0-9a-fA-F]{0,61}|[1-7][0-9a-fA-F]{62})$";
+
 impl Library {
     /// Takes documents by file name.
     pub(crate) fn new(documents: BTreeMap<String, Value>) -> Self {
@@ -178,6 +183,7 @@ fn repair(schema: &mut Value) {
             {
                 map.insert("anyOf".to_owned(), branches);
             }
+            correct(map);
             if let Some(required @ Value::String(_)) = map.get_mut("required") {
                 *required = Value::Array(vec![required.take()]);
             }
@@ -187,6 +193,19 @@ fn repair(schema: &mut Value) {
         }
         Value::Array(values) => values.iter_mut().for_each(repair),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+/// Puts right what the documents say and no chain can keep to.
+fn correct(map: &mut Map<String, Value>) {
+    if map.get("pattern").is_some_and(|pattern| pattern == STORAGE_KEY_WRITTEN) {
+        map.insert("pattern".to_owned(), STORAGE_KEY_MEANT.into());
+    }
+    if map.get("title").is_some_and(|title| title == "CellRef")
+        && let Some(Value::Object(offset)) =
+            map.get_mut("properties").and_then(|properties| properties.get_mut("offset"))
+    {
+        offset.remove("minimum");
     }
 }
 

@@ -12,6 +12,10 @@
 //!   ignores, is replaced by what it holds; otherwise those parts would accept anything.
 //! - `"required": "name"`, which is no JSON Schema, is read as a list of that one name;
 //!   `"data": "string"` as a schema of that type.
+//! - A storage key may begin with any digit unless it has 63 of them: the pattern in the documents
+//!   turns away every key that begins with 8 to f.
+//! - The cell that a hint of machine code names may lie before the register, so its offset may be
+//!   negative.
 //! - A result that is an object has no fields but the documented ones. Without this rule a
 //!   confirmed block that lacks its hash would pass as a pre-confirmed one.
 

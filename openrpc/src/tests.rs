@@ -268,3 +268,31 @@ fn official_documents_know_the_errors_of_a_method() {
     let message = "Account validation failed";
     assert!(check("starknet_addInvokeTransaction", 55, message, Some(&refused)));
 }
+
+#[test]
+fn puts_right_what_no_chain_can_keep_to() {
+    let key = json!({ "type": "string", "pattern": "^0x(0|[0-7]{1}[a-fA-F0-9]{0,62}$)" });
+    let cell = json!({
+        "title": "CellRef",
+        "type": "object",
+        "properties": { "offset": { "type": "integer", "minimum": 0 } },
+    });
+    let method = json!({
+        "name": "test_read",
+        "params": [],
+        "result": { "schema": { "type": "object", "properties": { "key": key, "cell": cell } } },
+    });
+    let documents = BTreeMap::from([("api.json".to_owned(), json!({ "methods": [method] }))]);
+    let documents = Documents::compile(documents).expect("it describes a method");
+    let check = |key: &str, offset: i64| {
+        let answer = json!({ "key": key, "cell": { "offset": offset } });
+        problems(&documents, "test_read", &answer)
+    };
+    for key in ["0x0", "0x8", "0xfabc", "0x7abc", FELT_63] {
+        assert_eq!(check(key, -3), Vec::<String>::new(), "{key}");
+    }
+    let too_large = format!("0x8{}", "0".repeat(62));
+    for key in ["8", "0x", "0x00", "0xg", too_large.as_str()] {
+        assert!(!check(key, 3).is_empty(), "{key}");
+    }
+}
