@@ -3,7 +3,7 @@
 mod chunk;
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeSet, VecDeque},
     fmt, mem,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
@@ -20,19 +20,19 @@ use blockifier::blockifier::{
 };
 use kraken_storage::{Class, ExecutedTransaction};
 use starknet_api::{
-    block::{BlockHash, BlockHashAndNumber, BlockInfo, BlockNumber},
-    core::ClassHash,
+    block::{BlockHash, BlockInfo},
+    core::{ClassHash, ContractAddress},
     state::ThinStateDiff,
 };
 
 use self::chunk::{Chunk, Workers};
 use crate::{
-    Chain, Changes, Fault, Prepared, Rejection, State, convert,
+    Chain, Changes, Fault, Prepared, Rejection, State, Trace,
+    chain::old_block,
+    convert,
     state::{Faults, Reader},
+    trace::{Effects, Kind},
 };
-
-/// A block can read the hash of the block this far before it, and of those before that.
-const BLOCK_HASH_LAG: u64 = 10;
 
 /// How long [`OpenBlock::wait`] sleeps between two looks. Looking more often takes the workers'
 /// time; less often delays whoever waits.
@@ -89,14 +89,11 @@ impl Executor {
         if self.workers.as_ref().is_some_and(|workers| workers.have_panicked()) {
             return Err(Fault::Engine { reason: "a worker panicked".to_owned() });
         }
-        let old_number = info.block_number.0.checked_sub(BLOCK_HASH_LAG).map(BlockNumber);
-        let old_block =
-            old_number.zip(old_hash).map(|(number, hash)| BlockHashAndNumber { number, hash });
         let faults = Faults::default();
         let executor = TransactionExecutor::pre_process_and_create(
-            Reader::new(state, faults.clone()),
+            Reader::new(state.clone(), faults.clone()),
             self.chain.block_context(&info),
-            old_block,
+            old_block(info.block_number, old_hash),
             TransactionExecutorConfig::default(),
         );
         faults.check()?;
@@ -105,8 +102,11 @@ impl Executor {
             chunk: None,
             workers: self.workers.clone(),
             faults,
+            chain: self.chain.clone(),
+            before: state,
             waiting: VecDeque::new(),
             declared: Vec::new(),
+            deployed: BTreeSet::new(),
             is_full: false,
             has_failed: false,
         })
@@ -123,10 +123,15 @@ pub struct OpenBlock {
     chunk: Option<Chunk>,
     workers: Option<Arc<Workers>>,
     faults: Faults,
+    chain: Chain,
+    /// The state that the block started from.
+    before: State,
     /// Submitted, without an outcome.
     waiting: VecDeque<Prepared>,
     /// The classes that included transactions declare.
     declared: Vec<(ClassHash, Arc<Class>)>,
+    /// The contracts that included transactions deploy.
+    deployed: BTreeSet<ContractAddress>,
     is_full: bool,
     has_failed: bool,
 }
@@ -145,8 +150,8 @@ pub enum Outcome {
 pub struct Included {
     /// With its receipt. The L2 gas it used is `transaction.receipt.gas.l2_gas`.
     pub transaction: Arc<ExecutedTransaction>,
-    /// What it changed.
-    pub changes: Changes,
+    /// What happened, and what it changed.
+    pub trace: Trace,
 }
 
 /// What a closed block comes to.
@@ -284,12 +289,28 @@ impl OpenBlock {
             changes.classes.insert(class_hash, Arc::clone(&class));
             self.declared.push((class_hash, class));
         }
-        let transaction = Arc::new(ExecutedTransaction {
+        let executed = Arc::new(ExecutedTransaction {
             hash: transaction.hash(),
             transaction: transaction.stored(),
             receipt: convert::receipt(&info),
         });
-        Ok(Outcome::Included(Box::new(Included { transaction, changes })))
+        let effects = Effects { replaced: self.replaced(&changes)?, changes };
+        let trace = Trace::new(Kind::of(transaction.engine()), info, effects, &self.chain);
+        Ok(Outcome::Included(Box::new(Included { transaction: executed, trace })))
+    }
+
+    /// Which contracts got another class; the others that got one are deployed now.
+    fn replaced(&mut self, changes: &Changes) -> Result<BTreeSet<ContractAddress>, Fault> {
+        let given: BTreeSet<_> = changes.class_hashes.keys().copied().collect();
+        let mut replaced = BTreeSet::new();
+        for contract in given {
+            if self.deployed.contains(&contract) || self.before.class_hash_at(contract)?.is_some() {
+                replaced.insert(contract);
+            } else {
+                self.deployed.insert(contract);
+            }
+        }
+        Ok(replaced)
     }
 
     /// Takes the state back from the workers, who then sleep; what they have not returned is lost.

@@ -10,8 +10,8 @@ use blockifier::{
 use kraken_types::Genesis;
 use starknet_api::{
     block::{
-        BlockInfo, BlockNumber, BlockTimestamp, GasPrice, GasPriceVector, GasPrices,
-        NonzeroGasPrice, StarknetVersion,
+        BlockHash, BlockHashAndNumber, BlockInfo, BlockNumber, BlockTimestamp, GasPrice,
+        GasPriceVector, GasPrices, NonzeroGasPrice, StarknetVersion,
     },
     core::{ChainId, ContractAddress, PatriciaKey},
     execution_resources::GasAmount,
@@ -38,6 +38,9 @@ const RESERVED_ADDRESS_MAX: ContractAddress =
 /// How far the engine's proving capacity of a block is raised. Capacity and instance limits grow
 /// together, so what one builtin costs stays the same.
 const PROVING_CAPACITY_FACTOR: u64 = 1_000_000;
+
+/// A block can read the hash of the block this far before it, and of those before that.
+const BLOCK_HASH_LAG: u64 = 10;
 
 /// The settings of the chain, as the execution engine wants them, and what compiles its classes
 /// here. Cheap to clone.
@@ -179,6 +182,11 @@ impl Chain {
         }
     }
 
+    /// The constants of the engine.
+    pub(crate) fn constants(&self) -> &VersionedConstants {
+        &self.0.constants
+    }
+
     /// For executing a block: ends it by the limits of the genesis.
     pub(crate) fn block_context(&self, info: &BlockInfo) -> BlockContext {
         self.context(info, self.0.bouncer.clone())
@@ -200,6 +208,15 @@ impl fmt::Debug for Chain {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Chain").field(&self.0.genesis).finish()
     }
+}
+
+/// The block whose hash becomes readable in block `number`: the one [`BLOCK_HASH_LAG`] before it.
+pub(crate) fn old_block(
+    number: BlockNumber,
+    old_hash: Option<BlockHash>,
+) -> Option<BlockHashAndNumber> {
+    let number = number.0.checked_sub(BLOCK_HASH_LAG).map(BlockNumber)?;
+    old_hash.map(|hash| BlockHashAndNumber { number, hash })
 }
 
 fn nonzero(price: u128) -> NonzeroGasPrice {

@@ -1,6 +1,6 @@
 //! What a transaction will cost.
 
-mod search;
+pub(crate) mod search;
 
 use blockifier::{
     context::BlockContext, fee::gas_usage::estimate_minimal_gas_vector,
@@ -14,11 +14,11 @@ use starknet_api::{
 
 use self::search::Search;
 use crate::{
-    Chain, Fault, QueryTransaction, RevertError, State,
+    Chain, Fault, QueryTransaction, RevertError, Skip, State,
     state::{Faults, Reader},
 };
 
-/// What a transaction will cost. Gas in units, prices and fee in fri.
+/// What a transaction will cost. Gas in units; prices and fee in fri, or in wei for a message of L1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names are those of the specification")]
 pub struct FeeEstimate {
@@ -59,48 +59,61 @@ pub fn estimate(
     skip_validate: bool,
 ) -> Result<Vec<FeeEstimate>, EstimateError> {
     let faults = Faults::default();
-    let search = Search {
-        context: chain.query_context(info),
-        l2_gas_max: GasAmount(chain.genesis().limits.l2_gas_max),
-    };
+    let search = Search::new(info, chain);
     let mut state = CachedState::new(Reader::new(state, faults.clone()));
     let mut estimates = Vec::with_capacity(transactions.len());
     for (index, transaction) in transactions.iter().enumerate() {
         let failed = |error| EstimateError::Failed { index, error };
         let mut engine = transaction
-            .engine(chain, !skip_validate)
+            .engine(chain, Skip { validation: skip_validate, fee: true })
             .map_err(|error| failed(RevertError::Message(error.reason())))?;
-        let gas = search.run(&mut state, &mut engine);
+        let run = search.run(&mut state, &mut engine);
         faults.check()?;
-        estimates.push(price(&search.context, &engine, gas.map_err(failed)?));
+        let run = run.map_err(failed)?;
+        if let Some(error) = &run.info.revert_error {
+            return Err(failed(RevertError::from_revert(error)));
+        }
+        estimates.push(price(&search.context, &engine, run.gas));
     }
     Ok(estimates)
 }
 
 /// Never less than what the engine asks for before it looks at the transaction.
-fn price(context: &BlockContext, transaction: &AccountTransaction, gas: GasVector) -> FeeEstimate {
+pub(crate) fn price(
+    context: &BlockContext,
+    transaction: &AccountTransaction,
+    gas: GasVector,
+) -> FeeEstimate {
     let minimal = estimate_minimal_gas_vector(context, transaction, &GasVectorComputationMode::All);
-    let l1_gas = gas.l1_gas.max(minimal.l1_gas).0;
-    let l2_gas = gas.l2_gas.max(minimal.l2_gas).0;
-    let l1_data_gas = gas.l1_data_gas.max(minimal.l1_data_gas).0;
+    let gas = GasVector {
+        l1_gas: gas.l1_gas.max(minimal.l1_gas),
+        l2_gas: gas.l2_gas.max(minimal.l2_gas),
+        l1_data_gas: gas.l1_data_gas.max(minimal.l1_data_gas),
+    };
+    FeeEstimate::new(context, gas, FeeType::Strk)
+}
 
-    let prices = context.block_info().gas_prices.gas_price_vector(&FeeType::Strk);
-    let l1_gas_price = prices.l1_gas_price.get().0;
-    let l2_gas_price = prices.l2_gas_price.get().0;
-    let l1_data_gas_price = prices.l1_data_gas_price.get().0;
-    let cost = |gas: u64, price: u128| u128::from(gas).saturating_mul(price);
-    FeeEstimate {
-        l1_gas_consumed: l1_gas,
-        l1_gas_price,
-        l2_gas_consumed: l2_gas,
-        l2_gas_price,
-        l1_data_gas_consumed: l1_data_gas,
-        l1_data_gas_price,
-        overall_fee: cost(l1_gas, l1_gas_price)
-            .saturating_add(cost(l2_gas, l2_gas_price))
-            .saturating_add(cost(l1_data_gas, l1_data_gas_price)),
+impl FeeEstimate {
+    /// What gas costs in a block, in fri or wei.
+    pub(crate) fn new(context: &BlockContext, gas: GasVector, fee_type: FeeType) -> Self {
+        let prices = context.block_info().gas_prices.gas_price_vector(&fee_type);
+        let l1_gas_price = prices.l1_gas_price.get().0;
+        let l2_gas_price = prices.l2_gas_price.get().0;
+        let l1_data_gas_price = prices.l1_data_gas_price.get().0;
+        let cost = |gas: GasAmount, price: u128| u128::from(gas.0).saturating_mul(price);
+        Self {
+            l1_gas_consumed: gas.l1_gas.0,
+            l1_gas_price,
+            l2_gas_consumed: gas.l2_gas.0,
+            l2_gas_price,
+            l1_data_gas_consumed: gas.l1_data_gas.0,
+            l1_data_gas_price,
+            overall_fee: cost(gas.l1_gas, l1_gas_price)
+                .saturating_add(cost(gas.l2_gas, l2_gas_price))
+                .saturating_add(cost(gas.l1_data_gas, l1_data_gas_price)),
+        }
     }
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -13,9 +13,12 @@ mod error;
 mod estimate;
 mod fees;
 pub mod genesis;
+mod message;
+mod simulate;
 mod state;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+mod trace;
 mod transaction;
 mod validate;
 
@@ -28,6 +31,11 @@ pub use compiler::{
 };
 pub use error::{Fault, Rejection, RejectionKind, RevertError};
 pub use estimate::{EstimateError, FeeEstimate, estimate};
+pub use message::{L1Message, estimate_message};
+pub use simulate::{Simulated, Simulation, simulate};
 pub use state::{Changes, State};
-pub use transaction::{PrepareError, Prepared, QueryTransaction, Token, mint};
+pub use trace::{
+    CallType, InitialReads, Invocation, Kind, MainCall, Replay, Replayed, Trace, replay,
+};
+pub use transaction::{PrepareError, Prepared, QueryTransaction, Skip, Token, mint};
 pub use validate::validate;

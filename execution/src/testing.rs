@@ -244,4 +244,6 @@ fn sign_declare(
 }
 
 #[cfg(test)]
+pub(crate) mod mailbox;
+#[cfg(test)]
 pub(crate) mod world;

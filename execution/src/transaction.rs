@@ -1,5 +1,6 @@
 //! Transactions, ready to execute.
 
+mod again;
 mod build;
 mod calls;
 mod declared;
@@ -16,9 +17,10 @@ use starknet_api::{
     core::{ClassHash, ContractAddress, Nonce},
     executable_transaction,
     rpc_transaction::{RpcDeclareTransaction, RpcInvokeTransaction, RpcTransaction},
-    transaction::{Transaction, TransactionHash},
+    transaction::{L1HandlerTransaction, Transaction, TransactionHash},
 };
 
+pub(crate) use again::{Validation, again};
 pub use mint::{Token, mint};
 
 #[cfg(any(test, feature = "testing"))]
@@ -27,7 +29,7 @@ pub(crate) use self::{
     mint::{invoke, transfer},
 };
 
-use crate::{Chain, Compiler, Rejection, Unfinished};
+use crate::{Chain, Compiler, Rejection, RejectionKind, Unfinished, message};
 
 /// A transaction with its hash, its addresses and its compiled class: all that does not depend on
 /// the state. Cheap to clone.
@@ -36,7 +38,8 @@ pub struct Prepared(Arc<Parts>);
 
 #[derive(Clone, Debug)]
 struct Parts {
-    rpc: RpcTransaction,
+    /// `None` for a message of L1.
+    rpc: Option<RpcTransaction>,
     engine: EngineTransaction,
     class: Option<(ClassHash, Arc<Class>)>,
 }
@@ -51,6 +54,15 @@ pub struct QueryTransaction {
     pub query_version: bool,
     /// Its signature does not matter, whatever else is asked for.
     pub is_exempt: bool,
+}
+
+/// What of the execution of a [`QueryTransaction`] to leave out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Skip {
+    /// The account is not asked.
+    pub validation: bool,
+    /// Nothing is paid, and bounds and balance do not matter.
+    pub fee: bool,
 }
 
 /// Why a transaction cannot be prepared.
@@ -119,7 +131,19 @@ impl Prepared {
         };
         let engine =
             EngineTransaction::Account(AccountTransaction { tx: executable, execution_flags });
-        Ok(Self(Arc::new(Parts { rpc: transaction, engine, class })))
+        Ok(Self(Arc::new(Parts { rpc: Some(transaction), engine, class })))
+    }
+
+    /// Has a message of L1 handled. Nobody sends it and nobody pays for it here.
+    ///
+    /// # Errors
+    /// A [`Rejection`] if it cannot be hashed.
+    pub fn message(transaction: L1HandlerTransaction, chain: &Chain) -> Result<Self, Rejection> {
+        let hashed = message::executable(transaction, chain);
+        let engine = EngineTransaction::L1Handler(
+            hashed.map_err(|error| Rejection::new(RejectionKind::Unexpected, error.to_string()))?,
+        );
+        Ok(Self(Arc::new(Parts { rpc: None, engine, class: None })))
     }
 
     /// The same, and executed without a look at its signature: `__validate__` is not called. For
@@ -139,7 +163,10 @@ impl Prepared {
 
     /// Whether its signature does not matter.
     pub fn is_exempt(&self) -> bool {
-        !self.account().execution_flags.validate
+        match &self.0.engine {
+            EngineTransaction::Account(account) => !account.execution_flags.validate,
+            EngineTransaction::L1Handler(_) => false,
+        }
     }
 
     /// The hash.
@@ -157,18 +184,29 @@ impl Prepared {
         self.0.engine.nonce()
     }
 
-    /// As it came in.
-    pub fn rpc(&self) -> &RpcTransaction {
-        &self.0.rpc
+    /// As it came in; `None` for a message of L1.
+    pub fn rpc(&self) -> Option<&RpcTransaction> {
+        self.0.rpc.as_ref()
+    }
+
+    /// The message of L1 that it has handled; `None` if an account sends it.
+    pub fn as_message(&self) -> Option<&L1HandlerTransaction> {
+        match &self.0.engine {
+            EngineTransaction::Account(_) => None,
+            EngineTransaction::L1Handler(message) => Some(&message.tx),
+        }
     }
 
     /// As blocks hold it: without the class of a declare.
     pub fn stored(&self) -> Transaction {
         use executable_transaction::AccountTransaction as Executable;
-        match &self.account().tx {
-            Executable::Declare(declare) => Transaction::Declare(declare.tx.clone()),
-            Executable::DeployAccount(deploy) => Transaction::DeployAccount(deploy.tx.clone()),
-            Executable::Invoke(invoke) => Transaction::Invoke(invoke.tx.clone()),
+        match &self.0.engine {
+            EngineTransaction::L1Handler(message) => Transaction::L1Handler(message.tx.clone()),
+            EngineTransaction::Account(account) => match &account.tx {
+                Executable::Declare(declare) => Transaction::Declare(declare.tx.clone()),
+                Executable::DeployAccount(deploy) => Transaction::DeployAccount(deploy.tx.clone()),
+                Executable::Invoke(invoke) => Transaction::Invoke(invoke.tx.clone()),
+            },
         }
     }
 
@@ -179,7 +217,7 @@ impl Prepared {
 
     /// Whether it deploys its own account.
     pub fn is_deploy_account(&self) -> bool {
-        matches!(self.0.rpc, RpcTransaction::DeployAccount(_))
+        matches!(self.0.rpc, Some(RpcTransaction::DeployAccount(_)))
     }
 
     /// As blockifier wants it for a block.
@@ -187,13 +225,11 @@ impl Prepared {
         &self.0.engine
     }
 
-    /// As blockifier wants it, to execute in other ways.
-    pub(crate) fn account(&self) -> &AccountTransaction {
+    /// As blockifier wants it, to execute in other ways; `None` for a message of L1.
+    pub(crate) fn account(&self) -> Option<&AccountTransaction> {
         match &self.0.engine {
-            EngineTransaction::Account(account) => account,
-            EngineTransaction::L1Handler(_) => {
-                unreachable!("a transaction of the RPC is sent by an account")
-            }
+            EngineTransaction::Account(account) => Some(account),
+            EngineTransaction::L1Handler(_) => None,
         }
     }
 }
@@ -210,14 +246,14 @@ impl QueryTransaction {
         }
     }
 
-    /// As blockifier wants it: pays nothing, and validates unless told otherwise.
+    /// As blockifier wants it.
     ///
     /// # Errors
     /// As [`Prepared::new`], limits aside.
     pub(crate) fn engine(
         &self,
         chain: &Chain,
-        validate: bool,
+        skip: Skip,
     ) -> Result<AccountTransaction, PrepareError> {
         let version =
             if self.query_version { build::Version::Query } else { build::Version::Signed };
@@ -225,8 +261,8 @@ impl QueryTransaction {
         let (tx, _) = build::executable(&self.transaction, chain, version, compiler)?;
         let execution_flags = ExecutionFlags {
             only_query: self.query_version,
-            charge_fee: false,
-            validate: validate && !self.is_exempt,
+            charge_fee: !skip.fee,
+            validate: !skip.validation && !self.is_exempt,
             // Whoever asks may have transactions on their way that this state has not seen.
             strict_nonce_check: false,
         };

@@ -38,8 +38,12 @@ pub fn validate(
     if let Err(rejection) = check_nonce(account_nonce, transaction) {
         return Ok(Err(rejection));
     }
+    let Some(sent) = transaction.account() else {
+        let reason = "a message of L1 is not sent by an account";
+        return Ok(Err(Rejection::new(RejectionKind::Unexpected, reason)));
+    };
     let account = AccountTransaction {
-        tx: transaction.account().tx.clone(),
+        tx: sent.tx.clone(),
         execution_flags: ExecutionFlags {
             only_query: false,
             charge_fee: true,

@@ -7,13 +7,16 @@
 pub(crate) mod block;
 pub(crate) mod block_id;
 pub(crate) mod broadcasted;
+pub(crate) mod casm;
 pub(crate) mod class;
 pub(crate) mod event;
 pub(crate) mod fee;
 pub(crate) mod felt;
 pub(crate) mod flag;
+pub(crate) mod initial_reads;
 pub(crate) mod receipt;
 pub(crate) mod state_update;
+pub(crate) mod trace;
 pub(crate) mod transaction;
 
 #[cfg(test)]

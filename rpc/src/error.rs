@@ -6,6 +6,7 @@
 
 use kraken_execution::{CallError, EstimateError, Fault, Rejection, RejectionKind, RevertError};
 use kraken_sequencer::{DevError, StartError, SubmitError};
+use serde::Serialize;
 use serde_json::{Value, json};
 use starknet_types_core::felt::Felt;
 
@@ -126,6 +127,22 @@ pub(crate) enum Error {
     /// See the specification.
     #[error("The proof field in the invoke v3 transaction is invalid")]
     InvalidProof,
+    /// See the specification.
+    #[error("No trace available for transaction")]
+    NoTraceAvailable { status: Untraced },
+    /// See the specification.
+    #[error("Failed to compile the contract")]
+    Compilation { reason: String },
+}
+
+/// Why a transaction that is known has no trace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub(crate) enum Untraced {
+    /// It is not executed yet.
+    Received,
+    /// It was left out of its block.
+    Rejected,
 }
 
 /// What the caller does not get to see.
@@ -288,6 +305,8 @@ impl Error {
             Self::ReplacementUnderpriced => 64,
             Self::FeeBelowMinimum => 65,
             Self::InvalidProof => 69,
+            Self::NoTraceAvailable { .. } => 10,
+            Self::Compilation { .. } => 100,
         }
     }
 
@@ -319,6 +338,8 @@ impl Error {
             Self::TransactionExecution { index, revert } => {
                 Some(json!({ "transaction_index": index, "execution_error": nested(revert) }))
             }
+            Self::NoTraceAvailable { status } => Some(json!({ "status": status })),
+            Self::Compilation { reason } => Some(json!({ "compilation_error": reason })),
             Self::InvalidNonce { reason }
             | Self::ValidationFailure { reason }
             | Self::CompilationFailed { reason }

@@ -145,6 +145,7 @@ pub(crate) fn closed(number: u64, transactions: Vec<Arc<ExecutedTransaction>>) -
 
 /// A block without a hash.
 pub(crate) fn unsealed(number: u64, transactions: Vec<Arc<ExecutedTransaction>>) -> BlockAt {
-    let changes = vec![];
-    BlockAt::Unsealed(Arc::new(UnsealedBlock { info: info(number), transactions, changes }))
+    let unsealed =
+        UnsealedBlock { info: info(number), transactions, changes: vec![], traces: vec![] };
+    BlockAt::Unsealed(Arc::new(unsealed))
 }

@@ -153,6 +153,12 @@ pub(crate) const METHODS: &[Method] = &[
         handler: Handler::Cairo(|call| json(method::estimate_fee::answer(call))),
     },
     Method {
+        name: "starknet_estimateMessageFee",
+        params: &[required("message"), BLOCK],
+        errors: &[20, 24, 40],
+        handler: Handler::Cairo(|call| json(method::estimate_message_fee::answer(call))),
+    },
+    Method {
         name: "starknet_blockNumber",
         params: &[],
         errors: &[32],
@@ -187,6 +193,35 @@ pub(crate) const METHODS: &[Method] = &[
         params: &[BLOCK, CONTRACT],
         errors: &[20, 24],
         handler: Handler::Read(|call| json(method::get_nonce::answer(call))),
+    },
+    Method {
+        name: "starknet_getCompiledCasm",
+        params: &[required("class_hash")],
+        errors: &[28, 100],
+        handler: Handler::Read(method::get_compiled_casm::answer),
+    },
+    Method {
+        name: "starknet_traceTransaction",
+        params: &[TRANSACTION],
+        errors: &[10, 29],
+        handler: Handler::Cairo(method::trace::transaction),
+    },
+    Method {
+        name: "starknet_simulateTransactions",
+        params: &[
+            BLOCK,
+            required("transactions"),
+            required("simulation_flags"),
+            optional("trace_flags"),
+        ],
+        errors: &[24, 41],
+        handler: Handler::Cairo(method::simulate_transactions::answer),
+    },
+    Method {
+        name: "starknet_traceBlockTransactions",
+        params: &[BLOCK, optional("trace_flags")],
+        errors: &[24],
+        handler: Handler::Cairo(method::trace::block_transactions),
     },
     Method {
         name: "starknet_addInvokeTransaction",
@@ -411,9 +446,9 @@ pub(crate) const METHODS: &[Method] = &[
             required("nonce"),
             optional("l1_transaction_hash"),
         ],
-        errors: &[],
+        errors: &[59],
         handler: Handler::DevnetControl(|call| {
-            method::devnet::postman::refuse(call).map(json).boxed()
+            method::devnet::postman::send_message_to_l2(call).map(json).boxed()
         }),
     },
     Method {

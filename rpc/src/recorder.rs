@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// What a dump is made of.
-const RECORDED: [&str; 18] = [
+const RECORDED: [&str; 19] = [
     "starknet_addInvokeTransaction",
     "starknet_addDeclareTransaction",
     "starknet_addDeployAccountTransaction",
@@ -36,6 +36,7 @@ const RECORDED: [&str; 18] = [
     "devnet_autoImpersonate",
     "devnet_stopAutoImpersonate",
     "devnet_applyStateDiff",
+    "devnet_postmanSendMessageToL2",
     "dev_generateBlock",
     "dev_increaseNextBlockTimestamp",
     "dev_setStorageAt",

@@ -7,7 +7,8 @@ use starknet_api::block::{BlockInfo, BlockNumber, BlockTimestamp};
 use tokio::sync::broadcast;
 
 use crate::{
-    Event, UnsealedBlock, View, clock::Clock, events::Events, recovery::ChainsEnd, view::Parts,
+    Event, UnsealedBlock, View, clock::Clock, events::Events, recovery::ChainsEnd, traces::Traces,
+    view::Parts,
 };
 
 /// The newest [`View`], and the events that announce a newer one.
@@ -15,6 +16,8 @@ use crate::{
 pub(crate) struct Board {
     storage: Storage,
     parts: RwLock<Arc<Parts>>,
+    /// Of closed blocks.
+    traces: Arc<Traces>,
     events: Events,
 }
 
@@ -30,7 +33,7 @@ impl Board {
             executed,
             open: Arc::new(UnsealedBlock::empty(next)),
         };
-        Self { storage, parts: RwLock::new(Arc::new(parts)), events }
+        Self { storage, parts: RwLock::new(Arc::new(parts)), traces: Arc::default(), events }
     }
 
     /// The chain as it is now. A block that is not open yet would open at the time of `clock`.
@@ -38,11 +41,15 @@ impl Board {
         let parts = Arc::clone(&self.parts.read().unwrap_or_else(PoisonError::into_inner));
         let now = BlockTimestamp(clock.now().seconds());
         if !parts.open.transactions.is_empty() || now <= parts.open.info.block_timestamp {
-            return View::new(self.storage.clone(), parts);
+            return self.view_of(parts);
         }
         let info = BlockInfo { block_timestamp: now, ..parts.open.info.clone() };
         let open = Arc::new(UnsealedBlock::empty(info));
-        View::new(self.storage.clone(), Arc::new(Parts { open, ..Parts::clone(&parts) }))
+        self.view_of(Arc::new(Parts { open, ..Parts::clone(&parts) }))
+    }
+
+    fn view_of(&self, parts: Arc<Parts>) -> View {
+        View::new(self.storage.clone(), parts, Arc::clone(&self.traces))
     }
 
     /// What happens from now on.
@@ -73,6 +80,11 @@ impl Board {
     pub(crate) fn accepted(&self, number: BlockNumber) {
         let change = |parts: &mut Parts| {
             parts.latest = number;
+            for block in parts.executed.iter().filter(|block| block.info.block_number <= number) {
+                if let Some(kept) = block.all_traces().filter(|traces| !traces.is_empty()) {
+                    self.traces.keep(block.info.block_number, kept);
+                }
+            }
             parts.executed.retain(|block| number < block.info.block_number);
         };
         self.change(change, Event::Block(number));

@@ -57,7 +57,7 @@ const NAP: Duration = Duration::from_micros(300);
 const MISSING_NAP: Duration = Duration::from_millis(2);
 
 /// A block needs the hash of the one ten before it (Starknet's block hash contract, 0x1).
-const HASH_LAG: u64 = 10;
+pub(crate) const HASH_LAG: u64 = 10;
 
 /// The thread that builds blocks.
 #[derive(Debug)]

@@ -7,7 +7,7 @@ pub(crate) mod seal;
 
 use std::{sync::Arc, time::Instant};
 
-use kraken_execution::{Chain, Changes, genesis::GenesisState};
+use kraken_execution::{Chain, Changes, Trace, genesis::GenesisState};
 use kraken_storage::{Block, Class, ExecutedTransaction, Header, Storage, trie};
 use kraken_types::{Acceptance, Cursor, Digest, Verified};
 use starknet_api::{
@@ -45,6 +45,8 @@ pub(crate) struct Executed {
     pub(crate) classes: Vec<(ClassHash, Arc<Class>)>,
     /// The same as `state_diff`, to read through; oldest first.
     pub(crate) changes: Vec<Arc<Changes>>,
+    /// What happened in its transactions, where it was kept.
+    pub(crate) traces: Vec<Option<Trace>>,
     pub(crate) l2_gas_used: u64,
     /// The first ordered transaction that is in no block up to this one.
     pub(crate) executed_up_to: Cursor,
@@ -68,6 +70,7 @@ impl Executed {
             state_diff: block.state_diff,
             classes: block.classes,
             changes: vec![Arc::new(changes)],
+            traces: Vec::new(),
             l2_gas_used: block.header.l2_gas_used,
             executed_up_to: block.executed_up_to,
             before,
@@ -81,6 +84,7 @@ impl Executed {
             info: self.info.clone(),
             transactions: self.transactions.clone(),
             changes: self.changes.clone(),
+            traces: self.traces.clone(),
         }
     }
 }
@@ -175,6 +179,7 @@ pub async fn seal_genesis(
         state_diff: state.state_diff,
         classes: state.classes,
         changes: Vec::new(),
+        traces: Vec::new(),
         l2_gas_used: 0,
         executed_up_to: Cursor::default(),
         before: Before { digest: Digest::default(), checkpoint: None },

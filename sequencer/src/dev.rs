@@ -7,6 +7,7 @@
 mod change;
 mod diff;
 mod impersonated;
+mod messages;
 mod snapshots;
 
 use std::{
@@ -24,7 +25,7 @@ use tokio::sync::{broadcast::error::RecvError, oneshot};
 
 pub use self::diff::Diff;
 pub(crate) use self::impersonated::Impersonated;
-use self::snapshots::Snapshots;
+use self::{messages::Sent, snapshots::Snapshots};
 use crate::{
     Config, Event, Sequencer, StartError, View,
     events::{Events, events},
@@ -37,6 +38,7 @@ pub(crate) struct Dev {
     pub(crate) storage: Storage,
     pub(crate) events: Events,
     pub(crate) impersonated: Impersonated,
+    sent: Mutex<Sent>,
     snapshots: Mutex<Snapshots>,
 }
 
@@ -48,6 +50,7 @@ impl Dev {
             storage,
             events: events(),
             impersonated: Impersonated::default(),
+            sent: Mutex::default(),
             snapshots: Mutex::default(),
         }
     }

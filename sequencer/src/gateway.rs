@@ -88,10 +88,31 @@ impl Gateway {
     /// # Errors
     /// [`SubmitError`] if it does not fit any more.
     pub(crate) fn take_back(&self, transaction: Prepared) -> Result<(), SubmitError> {
+        if transaction.as_message().is_some() {
+            return self.deliver(transaction);
+        }
         let state = pre_confirmed_state(&self.checks.view())?;
         let nonce = nonce_of(&state, &transaction)?;
         let bytes = encode(&transaction).len();
         self.pool.lock().insert(transaction, bytes, nonce, self.pool.now())?;
+        Ok(())
+    }
+
+    /// Takes in a message of L1.
+    ///
+    /// # Errors
+    /// [`SubmitError`] if it is known already, or too many wait.
+    pub(crate) fn deliver(&self, message: Prepared) -> Result<(), SubmitError> {
+        let hash = message.hash();
+        {
+            let mut pool = self.pool.lock();
+            // The builder puts up what it executed before it tells the pool, which is locked here.
+            if self.checks.view().find_transaction(hash).map_err(Fault::from)?.is_some() {
+                return Err(SubmitError::Duplicate);
+            }
+            pool.deliver(message)?;
+        }
+        self.arrived.notify_one();
         Ok(())
     }
 
@@ -107,7 +128,7 @@ impl Gateway {
     ) -> Result<bool, SubmitError> {
         let sender = transaction.sender();
         let is_second = nonce == 0 && transaction.nonce() == Nonce(Felt::ONE);
-        if !is_second || !matches!(transaction.rpc(), RpcTransaction::Invoke(_)) {
+        if !is_second || !matches!(transaction.rpc(), Some(RpcTransaction::Invoke(_))) {
             return Ok(false);
         }
         let is_absent = state.class_hash_at(sender).map_err(Fault::from)?.is_none();
@@ -120,7 +141,10 @@ impl Gateway {
     fn check_price(&self, transaction: &Prepared, info: &BlockInfo) -> Result<(), Rejection> {
         let floor = self.checks.chain.genesis().fees.l2_gas_price_fri_min;
         let least = floor.min(l2_gas_price(info));
-        let offered = transaction.rpc().resource_bounds().l2_gas.max_price_per_unit.0;
+        let Some(offered) = transaction.rpc().map(RpcTransaction::resource_bounds) else {
+            return Ok(());
+        };
+        let offered = offered.l2_gas.max_price_per_unit.0;
         if least <= offered {
             return Ok(());
         }

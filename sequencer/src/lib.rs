@@ -46,6 +46,7 @@ mod sequencer;
 mod supervisor;
 mod swarms;
 mod sync;
+mod traces;
 mod view;
 mod worker_process;
 mod workers;

@@ -16,6 +16,7 @@
 mod account;
 mod admission;
 mod expiry;
+mod messages;
 mod outcomes;
 mod room;
 mod turns;
@@ -38,6 +39,7 @@ use tokio::sync::oneshot;
 
 use self::{
     account::{Account, next_nonce, nonce_number},
+    messages::Messages,
     outcomes::Outcomes,
     room::Room,
     turns::Turns,
@@ -92,6 +94,7 @@ pub(crate) struct Pool {
     turns: Turns,
     room: Room,
     window: Window,
+    messages: Messages,
     outcomes: Outcomes,
 }
 
@@ -148,6 +151,7 @@ impl Pool {
             turns: Turns::new(price),
             room: Room::new(config.limits),
             window: Window::new(),
+            messages: Messages::default(),
             outcomes: Outcomes::default(),
         }
     }
@@ -174,8 +178,8 @@ impl Pool {
             Pace::Steady => count_max.min(self.window.room()),
             Pace::AtOnce => count_max,
         };
-        let mut taken = Vec::new();
-        for _ in 0..count {
+        let mut taken = self.messages.take(count_max);
+        for _ in taken.len()..count {
             let Some(sender) = self.turns.next() else {
                 break;
             };
@@ -199,7 +203,7 @@ impl Pool {
         let rests = |(sender, account): (&ContractAddress, &Account)| {
             !account.has_under_way() && (account.head().is_none() || self.turns.is_cheap(*sender))
         };
-        self.accounts.iter().all(rests)
+        self.messages.is_empty() && self.accounts.iter().all(rests)
     }
 
     /// Takes out everything that waits.
@@ -208,7 +212,9 @@ impl Pool {
         for transaction in &waiting {
             self.forget(transaction, now);
         }
-        waiting
+        let mut all = self.messages.take_waiting();
+        all.extend(waiting);
+        all
     }
 
     /// A unit of L2 gas costs so much in the next block, in fri.
@@ -227,6 +233,9 @@ impl Pool {
 
     /// The transaction is executed and in the open block.
     pub(crate) fn included(&mut self, transaction: &Prepared, now: Timestamp) {
+        if transaction.as_message().is_some() {
+            return self.message_ended(transaction.hash());
+        }
         let (sender, hash) = (transaction.sender(), transaction.hash());
         self.release(sender, nonce_number(transaction), hash, now);
         self.executed_up_to(sender, next_nonce(transaction), now);
@@ -241,6 +250,10 @@ impl Pool {
         rejection: Rejection,
         now: Timestamp,
     ) {
+        if transaction.as_message().is_some() {
+            self.message_ended(transaction.hash());
+            return self.outcomes.reject(transaction.hash(), rejection);
+        }
         let (sender, nonce) = (transaction.sender(), nonce_number(transaction));
         let hash = transaction.hash();
         let before = self.release(sender, nonce, hash, now);
@@ -278,6 +291,9 @@ impl Pool {
     /// The transaction was executed in another form before (its nonce is used up and it is in a
     /// block), or others left it out in a block that we took over; there is nothing to tell.
     pub(crate) fn forget(&mut self, transaction: &Prepared, now: Timestamp) {
+        if transaction.as_message().is_some() {
+            return self.message_ended(transaction.hash());
+        }
         let (sender, nonce) = (transaction.sender(), nonce_number(transaction));
         self.release(sender, nonce, transaction.hash(), now);
         self.refresh(sender);
@@ -314,6 +330,7 @@ impl Pool {
         match self.known.get(&hash).map(|known| known.stage) {
             Some(Stage::Waiting | Stage::UnderWay) => Some(Progress::Received),
             Some(Stage::Candidate(_) | Stage::Foreign) => Some(Progress::Candidate),
+            None if self.messages.holds(hash) => Some(Progress::Received),
             None => {
                 let reason = self.outcomes.reason(hash)?;
                 Some(Progress::Rejected { reason: reason.to_owned() })
@@ -334,6 +351,11 @@ impl Pool {
     /// How many may be under way.
     pub(crate) fn window(&self) -> usize {
         self.window.size()
+    }
+
+    fn message_ended(&mut self, hash: TransactionHash) {
+        self.known.remove(&hash);
+        self.messages.ended(hash);
     }
 
     /// A transaction waits from now on.

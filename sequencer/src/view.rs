@@ -1,8 +1,10 @@
 //! One consistent look at the chain: stored blocks, executed ones, and the open one.
 
+mod traces;
+
 use std::sync::Arc;
 
-use kraken_execution::{Changes, State};
+use kraken_execution::{Changes, State, Trace};
 use kraken_storage::{Block, Error, ExecutedTransaction, Storage};
 use starknet_api::{
     block::{BlockHash, BlockInfo, BlockNumber},
@@ -11,11 +13,14 @@ use starknet_api::{
     transaction::TransactionHash,
 };
 
+use crate::traces::Traces;
+
 /// One consistent look at the chain. Cheap to clone; never changes, whatever the chain does.
 #[derive(Clone, Debug)]
 pub struct View {
     storage: Storage,
     parts: Arc<Parts>,
+    traces: Arc<Traces>,
 }
 
 /// What moves as the chain grows.
@@ -42,6 +47,8 @@ pub struct UnsealedBlock {
     pub transactions: Vec<Arc<ExecutedTransaction>>,
     /// What they changed, oldest first.
     pub changes: Vec<Arc<Changes>>,
+    /// What happened in them, where it was kept; empty if they were executed elsewhere.
+    pub traces: Vec<Option<Trace>>,
 }
 
 impl UnsealedBlock {
@@ -52,12 +59,19 @@ impl UnsealedBlock {
             info: block.header.info.clone(),
             transactions: block.transactions.clone(),
             changes: vec![Arc::new(changes)],
+            traces: Vec::new(),
         }
+    }
+
+    /// What happened in all transactions, if all of it was kept.
+    pub(crate) fn all_traces(&self) -> Option<Arc<[Trace]>> {
+        let kept: Option<Arc<[Trace]>> = self.traces.iter().cloned().collect();
+        kept.filter(|kept| kept.len() == self.transactions.len())
     }
 
     /// A block without transactions.
     pub(crate) fn empty(info: BlockInfo) -> Self {
-        Self { info, transactions: Vec::new(), changes: Vec::new() }
+        Self { info, transactions: Vec::new(), changes: Vec::new(), traces: Vec::new() }
     }
 }
 
@@ -89,8 +103,8 @@ impl BlockAt {
 }
 
 impl View {
-    pub(crate) fn new(storage: Storage, parts: Arc<Parts>) -> Self {
-        Self { storage, parts }
+    pub(crate) fn new(storage: Storage, parts: Arc<Parts>, traces: Arc<Traces>) -> Self {
+        Self { storage, parts, traces }
     }
 
     /// The newest closed block.

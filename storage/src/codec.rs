@@ -18,7 +18,7 @@ mod wire;
 use std::io;
 
 use kraken_types::codec::{DecodeError, TRANSACTION_BYTES_MAX};
-use starknet_api::rpc_transaction::RpcTransaction;
+use starknet_api::{rpc_transaction::RpcTransaction, transaction::L1HandlerTransaction};
 
 pub use self::block::{decode_block, encode_block};
 use self::wire::{Wire, malformed};
@@ -50,6 +50,21 @@ pub fn decode_transaction(bytes: &[u8]) -> Result<RpcTransaction, DecodeError> {
     if TRANSACTION_BYTES_MAX < bytes.len() {
         return Err(DecodeError::TooLarge { got: bytes.len(), max: TRANSACTION_BYTES_MAX });
     }
+    decode_whole(bytes, TRANSACTION_VERSION, Wire::read).map_err(DecodeError::Malformed)
+}
+
+/// Encodes a message of L1, as a batch of a developer's chain carries it.
+pub fn encode_message(message: &L1HandlerTransaction) -> Vec<u8> {
+    let mut bytes = vec![TRANSACTION_VERSION];
+    message.write(&mut bytes);
+    bytes
+}
+
+/// Decodes a message of L1.
+///
+/// # Errors
+/// [`DecodeError`] if the bytes are not what [`encode_message`] makes.
+pub fn decode_message(bytes: &[u8]) -> Result<L1HandlerTransaction, DecodeError> {
     decode_whole(bytes, TRANSACTION_VERSION, Wire::read).map_err(DecodeError::Malformed)
 }
 

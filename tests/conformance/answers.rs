@@ -1,10 +1,9 @@
 //! A chain with every kind of transaction: each answer is of the shape that the official documents
 //! give it, and each hash is recomputed.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::collections::BTreeSet;
 
 use kraken_execution::{genesis::STRK_ADDRESS, testing};
-use kraken_openrpc::Documents;
 use kraken_tests::{
     Client, Ledger, Node, Verifier, Wallet,
     client::{felt, hex, wait_for},
@@ -14,6 +13,8 @@ use kraken_tests::{
 use serde_json::{Value, json};
 use starknet_api::rpc_transaction::RpcTransaction;
 use starknet_types_core::felt::Felt;
+
+use crate::checked_node;
 
 /// What the scenario made.
 struct Scenario {
@@ -62,17 +63,6 @@ fn play(client: &Client) -> Scenario {
     };
     let transactions = steps.iter().map(submit).collect();
     Scenario { wallet, transactions, ledger, account: account.address.into() }
-}
-
-/// A node whose clients check every answer, where the documents are at hand.
-#[expect(clippy::print_stderr, reason = "a skipped check is said")]
-fn checked_node(arguments: &[&str]) -> Node {
-    let documents = Documents::official().map(Arc::new);
-    if documents.is_none() {
-        let folder = Documents::official_folder();
-        eprintln!("SKIPPED: shapes of answers; no official documents in {}", folder.display());
-    }
-    Node::start_checked(arguments, documents)
 }
 
 /// Asks every read method about a block and everything in it.

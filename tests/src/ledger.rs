@@ -1,4 +1,4 @@
-//! The contract that tests deploy: `contracts/src/ledger.cairo`, as it was compiled.
+//! The contracts that tests deploy: `contracts/src/*.cairo`, as they were compiled.
 
 use std::sync::OnceLock;
 
@@ -19,25 +19,37 @@ pub struct Ledger {
     pub compiled_class_hash: Felt,
 }
 
-const ARTEFACT: &[u8] = include_bytes!("../../contracts/compiled/ledger.sierra.json");
+const LEDGER: &[u8] = include_bytes!("../../contracts/compiled/ledger.sierra.json");
+const MAILBOX: &[u8] = include_bytes!("../../contracts/compiled/mailbox.sierra.json");
 
 impl Ledger {
-    /// The class, compiled once.
+    /// `ledger.cairo`, compiled once.
     ///
     /// # Panics
     /// If the committed artefact is broken.
     pub fn get() -> &'static Self {
-        static LEDGER: OnceLock<Ledger> = OnceLock::new();
-        LEDGER.get_or_init(|| {
-            let class = read_artefact(ARTEFACT).expect("the committed class is one");
-            let limits = &Wallet::new(0).chain().genesis().limits.clone();
-            let compiled = compile(class.clone(), limits).expect("the committed class compiles");
-            Self {
-                class_hash: class_hash(&class).0,
-                compiled_class_hash: compiled.compiled_class_hash.0,
-                class,
-            }
-        })
+        static CLASS: OnceLock<Ledger> = OnceLock::new();
+        CLASS.get_or_init(|| Self::read(LEDGER))
+    }
+
+    /// `mailbox.cairo`, compiled once.
+    ///
+    /// # Panics
+    /// If the committed artefact is broken.
+    pub fn mailbox() -> &'static Self {
+        static CLASS: OnceLock<Ledger> = OnceLock::new();
+        CLASS.get_or_init(|| Self::read(MAILBOX))
+    }
+
+    fn read(artefact: &[u8]) -> Self {
+        let class = read_artefact(artefact).expect("the committed class is one");
+        let limits = &Wallet::new(0).chain().genesis().limits.clone();
+        let compiled = compile(class.clone(), limits).expect("the committed class compiles");
+        Self {
+            class_hash: class_hash(&class).0,
+            compiled_class_hash: compiled.compiled_class_hash.0,
+            class,
+        }
     }
 
     /// The same code under another ABI, which makes it another class.

@@ -2,6 +2,7 @@
 
 use starknet_api::{
     abi::abi_utils::{get_fee_token_var_address, selector_from_name},
+    block::BlockNumber,
     core::Nonce,
     rpc_transaction::RpcTransaction,
     state::StorageKey,
@@ -23,7 +24,7 @@ fn fingerprint(outcomes: &[Outcome], closed: &ClosedBlock) -> (Vec<String>, Thin
     let outcomes = outcomes.iter().map(|outcome| match outcome {
         Outcome::Included(included) => {
             let empty = State::empty();
-            let diff = included.changes.to_state_diff(&empty).expect("memory");
+            let diff = included.trace.changes().to_state_diff(&empty).expect("memory");
             format!("{:?} {diff:?}", included.transaction)
         }
         Outcome::LeftOut(rejection) => format!("{rejection:?}"),

@@ -10,12 +10,13 @@ use blockifier::{
     context::BlockContext,
     execution::contract_class::TrackedResource,
     state::{
-        cached_state::{CachedState, TransactionalState},
+        cached_state::CachedState,
         state_api::{StateReader, StateResult},
     },
-    transaction::{account_transaction::AccountTransaction, transactions::ExecutableTransaction},
+    transaction::{account_transaction::AccountTransaction, objects::TransactionExecutionInfo},
 };
 use starknet_api::{
+    block::BlockInfo,
     core::ClassHash,
     executable_transaction::AccountTransaction as Executable,
     execution_resources::{GasAmount, GasVector},
@@ -25,42 +26,81 @@ use starknet_api::{
     },
 };
 
-use crate::{RevertError, state::Reader};
+use crate::{
+    Chain, RevertError,
+    state::Reader,
+    trace::{Effects, Keep, execute},
+};
 
 /// The search ends when it is this close.
 const MARGIN: u64 = 1_000_000;
 
 /// Finds bounds for transactions.
-pub(super) struct Search {
+pub(crate) struct Search {
     /// The block they would be in.
-    pub(super) context: BlockContext,
+    pub(crate) context: BlockContext,
     /// The highest bound that a transaction may have.
-    pub(super) l2_gas_max: GasAmount,
+    pub(crate) l2_gas_max: GasAmount,
+}
+
+/// What an execution came to.
+pub(crate) struct Run {
+    pub(crate) info: TransactionExecutionInfo,
+    pub(crate) effects: Effects,
+    /// The gas it used; for L2 gas, the bound that serves.
+    pub(crate) gas: GasVector,
+}
+
+impl Run {
+    fn is_reverted(&self) -> bool {
+        self.info.revert_error.is_some()
+    }
+
+    fn within(self, l2_gas: u64) -> Self {
+        let gas = GasVector { l2_gas: GasAmount(l2_gas), ..self.gas };
+        Self { gas, ..self }
+    }
 }
 
 impl Search {
+    /// For a block with this beginning.
+    pub(crate) fn new(info: &BlockInfo, chain: &Chain) -> Self {
+        Self {
+            context: chain.query_context(info),
+            l2_gas_max: GasAmount(chain.genesis().limits.l2_gas_max),
+        }
+    }
+
     /// Executes the transaction with the smallest bound that serves, and leaves its changes in
-    /// `state`. What comes back is the gas it used, or for L2 gas, the bound.
-    pub(super) fn run(
+    /// `state`. One that reverts with the highest bound does so whatever the bound.
+    ///
+    /// # Errors
+    /// [`RevertError`] if the transaction cannot be in a block; nothing is left in `state` then.
+    pub(crate) fn run(
         &self,
         state: &mut CachedState<Reader>,
         transaction: &mut AccountTransaction,
-    ) -> Result<GasVector, RevertError> {
-        let l2_gas_max = self.l2_gas_max;
+    ) -> Result<Run, RevertError> {
+        let l2_gas_max = self.l2_gas_max.0;
         if !self.is_stopped_at_the_bound(state, transaction) {
-            return self.execute(state, transaction, l2_gas_max);
+            return self.attempt(state, transaction, l2_gas_max, Keep::Always);
         }
-        let used = self.probe(state, transaction, l2_gas_max)?;
-        let generous = used.l2_gas.0.saturating_add(used.l2_gas.0 / 10).min(l2_gas_max.0);
-        let bound = match self.execute(state, transaction, GasAmount(generous)) {
-            Ok(gas) => return Ok(GasVector { l2_gas: GasAmount(generous), ..gas }),
+        let first = self.attempt(state, transaction, l2_gas_max, Keep::IfReverted)?;
+        if first.is_reverted() {
+            return Ok(first);
+        }
+        let used = first.gas.l2_gas.0;
+        let generous = used.saturating_add(used / 10).min(l2_gas_max);
+        match self.attempt(state, transaction, generous, Keep::IfSucceeded) {
+            Ok(run) if !run.is_reverted() => return Ok(run.within(generous)),
             // With the highest bound it succeeded, so whatever goes wrong is for want of gas.
-            Err(_) => narrow(generous, l2_gas_max.0, |bound| {
-                self.probe(state, transaction, GasAmount(bound)).is_ok()
-            }),
-        };
-        let gas = self.execute(state, transaction, GasAmount(bound))?;
-        Ok(GasVector { l2_gas: GasAmount(bound), ..gas })
+            Ok(_) | Err(_) => {}
+        }
+        let bound = narrow(generous, l2_gas_max, |bound| {
+            let run = self.attempt(state, transaction, bound, Keep::Never);
+            run.is_ok_and(|run| !run.is_reverted())
+        });
+        Ok(self.attempt(state, transaction, bound, Keep::Always)?.within(bound))
     }
 
     /// Whether the sender's class meters Sierra gas. One that counts Cairo steps is not stopped,
@@ -80,42 +120,18 @@ impl Search {
         })
     }
 
-    fn probe(
+    fn attempt(
         &self,
         state: &mut CachedState<Reader>,
         transaction: &mut AccountTransaction,
-        l2_gas: GasAmount,
-    ) -> Result<GasVector, RevertError> {
-        let mut scratch = TransactionalState::create_transactional(state);
-        self.execute_on(&mut scratch, transaction, l2_gas)
-    }
-
-    fn execute(
-        &self,
-        state: &mut CachedState<Reader>,
-        transaction: &mut AccountTransaction,
-        l2_gas: GasAmount,
-    ) -> Result<GasVector, RevertError> {
-        let mut scratch = TransactionalState::create_transactional(state);
-        let gas = self.execute_on(&mut scratch, transaction, l2_gas)?;
-        scratch.commit();
-        Ok(gas)
-    }
-
-    fn execute_on(
-        &self,
-        state: &mut TransactionalState<'_, CachedState<Reader>>,
-        transaction: &mut AccountTransaction,
-        l2_gas: GasAmount,
-    ) -> Result<GasVector, RevertError> {
-        set_l2_gas_bound(transaction, l2_gas);
-        let info = transaction
-            .execute_raw(state, &self.context, false)
-            .map_err(|error| RevertError::from_execution(&error))?;
-        match &info.revert_error {
-            Some(error) => Err(RevertError::from_revert(error)),
-            None => Ok(info.receipt.gas),
-        }
+        l2_gas: u64,
+        keep: Keep,
+    ) -> Result<Run, RevertError> {
+        set_l2_gas_bound(transaction, GasAmount(l2_gas));
+        let (info, effects) =
+            execute(state, &self.context, transaction, |info| keep.applies_to(info))
+                .map_err(|error| RevertError::from_execution(&error))?;
+        Ok(Run { gas: info.receipt.gas, info, effects })
     }
 }
 

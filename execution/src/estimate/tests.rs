@@ -38,7 +38,7 @@ fn ask(
 }
 
 /// As wallets ask: bounds of zero and no signature.
-fn bare(mut transaction: RpcTransaction) -> RpcTransaction {
+pub(crate) fn bare(mut transaction: RpcTransaction) -> RpcTransaction {
     let (bounds, signature) = match &mut transaction {
         RpcTransaction::Declare(RpcDeclareTransaction::V3(declare)) => {
             (&mut declare.resource_bounds, &mut declare.signature)

@@ -95,6 +95,19 @@ impl Changes {
         Ok(diff)
     }
 
+    /// All of it, every part sorted. For changes of a transaction, which are changes already and
+    /// declare no class of Cairo 0.
+    pub fn sorted(&self) -> ThinStateDiff {
+        let mut diff = ThinStateDiff::default();
+        for ((contract, key), value) in sorted(&self.storage) {
+            diff.storage_diffs.entry(contract).or_default().insert(key, value);
+        }
+        diff.nonces.extend(sorted(&self.nonces));
+        diff.deployed_contracts.extend(sorted(&self.class_hashes));
+        diff.class_hash_to_compiled_class_hash.extend(sorted(&self.compiled_class_hashes));
+        diff
+    }
+
     fn deprecated_classes(&self, before: &State) -> Result<Vec<ClassHash>, Error> {
         let deprecated = |(hash, class): (&ClassHash, &Arc<Class>)| match class.as_ref() {
             Class::Deprecated(_) => Some(*hash),

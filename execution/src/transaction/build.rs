@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use kraken_storage::Class;
+use kraken_storage::{Class, SierraClass};
 use starknet_api::{
     StarknetApiError,
     contract_class::{ClassInfo, ContractClass},
@@ -122,18 +122,23 @@ fn executable_declare(
         );
         return Err(Rejection::new(RejectionKind::CompiledClassHashMismatch, reason).into());
     }
-    let sierra_version = sierra.sierra.get_sierra_version().map_err(unhashable)?;
-    let class_info = ClassInfo {
-        contract_class: ContractClass::V1((sierra.casm.clone(), sierra_version.clone())),
-        sierra_program_length: sierra.sierra.sierra_program.len(),
-        abi_length: sierra.sierra.abi.len(),
-        sierra_version,
-    };
+    let class_info = class_info(sierra).map_err(unhashable)?;
     let tx = transaction::DeclareTransaction::V3(stored(declare, class_hash));
     let hashed = tx.calculate_transaction_hash(chain.id(), &version.covered());
     let tx_hash = hashed.map_err(unhashable)?;
     let declare = DeclareTransaction { tx, tx_hash, class_info };
     Ok((AccountTransaction::Declare(declare), Some((class_hash, class))))
+}
+
+/// A compiled class, as blockifier wants it.
+pub(super) fn class_info(class: &SierraClass) -> Result<ClassInfo, StarknetApiError> {
+    let sierra_version = class.sierra.get_sierra_version()?;
+    Ok(ClassInfo {
+        contract_class: ContractClass::V1((class.casm.clone(), sierra_version.clone())),
+        sierra_program_length: class.sierra.sierra_program.len(),
+        abi_length: class.sierra.abi.len(),
+        sierra_version,
+    })
 }
 
 /// Not by `From`, which would clone the class and hash it once more.

@@ -34,7 +34,7 @@ fn a_prepared_transaction_says_who_sends_what() {
     let prepared = world.prepare(transaction.clone());
     assert_eq!(prepared.sender(), world.accounts[0].address);
     assert_eq!(prepared.nonce(), Nonce(Felt::from(7)));
-    assert_eq!(*prepared.rpc(), transaction);
+    assert_eq!(prepared.rpc(), Some(&transaction));
     assert_eq!(prepared.class(), None);
     assert!(!prepared.is_deploy_account());
     let Transaction::Invoke(stored) = prepared.stored() else { panic!("an invoke is stored") };
@@ -65,7 +65,7 @@ fn a_query_has_another_hash() {
     let hash = |query_version| {
         let query =
             QueryTransaction { transaction: transaction.clone(), query_version, is_exempt: false };
-        query.engine(&world.chain, true).expect("a good transaction").tx_hash()
+        query.engine(&world.chain, Skip::default()).expect("a good transaction").tx_hash()
     };
     assert_eq!(hash(false), world.prepare(transaction.clone()).hash());
     assert_ne!(hash(true), hash(false));

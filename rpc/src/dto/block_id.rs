@@ -24,6 +24,10 @@ pub(crate) enum BlockId {
     L1Accepted,
 }
 
+/// BLOCK_ID, but not the tag of the open block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SettledBlockId(pub(crate) BlockId);
+
 impl BlockId {
     /// The number of the block that is meant; it exists.
     ///
@@ -69,6 +73,20 @@ impl FromInput for BlockId {
             (Some(hash), None) => Ok(Self::Hash(BlockHash(hash))),
             (None, Some(number)) => Ok(Self::Number(BlockNumber(number))),
             (Some(_), Some(_)) | (None, None) => Err(input.expected(EXPECTED)),
+        }
+    }
+}
+
+impl FromInput for SettledBlockId {
+    fn from_input(input: &Input<'_>) -> Result<Self, InvalidParams> {
+        match BlockId::from_input(input)? {
+            BlockId::PreConfirmed => {
+                Err(input.expected("latest, l1_accepted, {block_hash} or {block_number}"))
+            }
+            other @ (BlockId::Hash(_)
+            | BlockId::Number(_)
+            | BlockId::Latest
+            | BlockId::L1Accepted) => Ok(Self(other)),
         }
     }
 }

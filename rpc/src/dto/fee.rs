@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::dto::felt::Hex;
 
-/// FEE_ESTIMATE.
+/// FEE_ESTIMATE and MESSAGE_FEE_ESTIMATE, which differ in the unit.
 #[derive(Debug, Serialize)]
 pub(crate) struct FeeEstimate {
     l1_gas_consumed: Hex<u64>,
@@ -18,8 +18,18 @@ pub(crate) struct FeeEstimate {
     unit: &'static str,
 }
 
-impl From<Estimate> for FeeEstimate {
-    fn from(estimate: Estimate) -> Self {
+impl FeeEstimate {
+    /// Of a transaction of an account.
+    pub(crate) fn in_fri(estimate: Estimate) -> Self {
+        Self::new(estimate, "FRI")
+    }
+
+    /// Of a message of L1.
+    pub(crate) fn in_wei(estimate: Estimate) -> Self {
+        Self::new(estimate, "WEI")
+    }
+
+    fn new(estimate: Estimate, unit: &'static str) -> Self {
         Self {
             l1_gas_consumed: Hex(estimate.l1_gas_consumed),
             l1_gas_price: Hex(estimate.l1_gas_price),
@@ -28,7 +38,7 @@ impl From<Estimate> for FeeEstimate {
             l1_data_gas_consumed: Hex(estimate.l1_data_gas_consumed),
             l1_data_gas_price: Hex(estimate.l1_data_gas_price),
             overall_fee: Hex(estimate.overall_fee),
-            unit: "FRI",
+            unit,
         }
     }
 }

@@ -2,10 +2,13 @@
 
 use std::fmt;
 
-use kraken_execution::Call;
+use kraken_execution::{Call, L1Message};
 use serde::{Serialize, Serializer};
 use starknet_api::{
-    core::{ClassHash, CompiledClassHash, ContractAddress, EntryPointSelector, Nonce, PatriciaKey},
+    core::{
+        ClassHash, CompiledClassHash, ContractAddress, EntryPointSelector, EthAddress, Nonce,
+        PatriciaKey,
+    },
     state::StorageKey,
     transaction::TransactionHash,
 };
@@ -145,6 +148,29 @@ fn digits<T>(input: &Input<'_>, read: impl FnOnce(&str) -> Option<T>) -> Option<
     let text = input.text().ok()?;
     let digits = text.strip_prefix("0x").filter(|digits| !digits.starts_with('+'))?;
     read(digits)
+}
+
+/// ETH_ADDRESS; leading zeros may be missing.
+impl FromInput for EthAddress {
+    fn from_input(input: &Input<'_>) -> Result<Self, InvalidParams> {
+        Self::try_from(Felt::from_input(input)?)
+            .map_err(|_| input.expected("an address of L1, below 2^160"))
+    }
+}
+
+/// MSG_FROM_L1.
+impl FromInput for L1Message {
+    fn from_input(input: &Input<'_>) -> Result<Self, InvalidParams> {
+        let mut fields = input.fields()?;
+        let message = Self {
+            from: fields.required("from_address")?,
+            to: fields.required("to_address")?,
+            selector: fields.required("entry_point_selector")?,
+            payload: fields.required("payload")?,
+        };
+        fields.finish()?;
+        Ok(message)
+    }
 }
 
 impl FromInput for Call {

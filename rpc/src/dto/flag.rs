@@ -23,6 +23,41 @@ pub(crate) enum EstimateFlag {
     SkipValidate,
 }
 
+/// SIMULATION_FLAG.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SimulationFlag {
+    /// Do not ask the account.
+    SkipValidate,
+    /// Charge nothing.
+    SkipFeeCharge,
+    /// Say what was read of the state.
+    ReturnInitialReads,
+}
+
+/// TRACE_FLAG.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TraceFlag {
+    /// Say what was read of the state.
+    ReturnInitialReads,
+}
+
+impl FromInput for SimulationFlag {
+    fn from_input(input: &Input<'_>) -> Result<Self, InvalidParams> {
+        match input.text()?.as_ref() {
+            "SKIP_VALIDATE" => Ok(Self::SkipValidate),
+            "SKIP_FEE_CHARGE" => Ok(Self::SkipFeeCharge),
+            "RETURN_INITIAL_READS" => Ok(Self::ReturnInitialReads),
+            _ => Err(input.expected("SKIP_VALIDATE, SKIP_FEE_CHARGE or RETURN_INITIAL_READS")),
+        }
+    }
+}
+
+impl FromInput for TraceFlag {
+    fn from_input(input: &Input<'_>) -> Result<Self, InvalidParams> {
+        only(input, "RETURN_INITIAL_READS", Self::ReturnInitialReads)
+    }
+}
+
 impl FromInput for TransactionFlag {
     fn from_input(input: &Input<'_>) -> Result<Self, InvalidParams> {
         only(input, "INCLUDE_PROOF_FACTS", Self::IncludeProofFacts)

@@ -6,6 +6,7 @@ use serde::Serialize;
 use starknet_api::{
     block::BlockNumber,
     core::ContractAddress,
+    execution_resources::GasVector,
     transaction::{
         CalculateContractAddress, DeployAccountTransaction, L1HandlerTransaction, MessageToL1,
         Transaction, TransactionExecutionStatus, TransactionVersion,
@@ -85,10 +86,17 @@ struct Message<'a> {
 
 /// EXECUTION_RESOURCES.
 #[derive(Debug, Serialize)]
-struct Resources {
+pub(crate) struct Resources {
     l1_gas: u64,
     l1_data_gas: u64,
     l2_gas: u64,
+}
+
+impl Resources {
+    /// All gas that is charged for.
+    pub(crate) fn new(gas: GasVector) -> Self {
+        Self { l1_gas: gas.l1_gas.0, l1_data_gas: gas.l1_data_gas.0, l2_gas: gas.l2_gas.0 }
+    }
 }
 
 impl Finality {
@@ -144,11 +152,7 @@ impl<'a> Receipt<'a> {
             execution: Execution::new(&receipt.execution_status),
             messages_sent: receipt.messages_sent.iter().map(Message::new).collect(),
             events: receipt.events.iter().map(Event::new).collect(),
-            execution_resources: Resources {
-                l1_gas: receipt.gas.l1_gas.0,
-                l1_data_gas: receipt.gas.l1_data_gas.0,
-                l2_gas: receipt.gas.l2_gas.0,
-            },
+            execution_resources: Resources::new(receipt.gas),
             contract_address: deployed(&executed.transaction).map(Felt::from),
             message_hash: handled(&executed.transaction),
         }

@@ -424,7 +424,7 @@ fn an_estimate_is_in_hexadecimal_and_fri() {
         overall_fee: 10,
     };
     assert_eq!(
-        shown(&FeeEstimate::from(estimate)),
+        shown(&FeeEstimate::in_fri(estimate)),
         json!({
             "l1_gas_consumed": "0x0",
             "l1_gas_price": "0x1",

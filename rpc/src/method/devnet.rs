@@ -4,6 +4,7 @@ pub(crate) mod accounts;
 pub(crate) mod blocks;
 pub(crate) mod config;
 pub(crate) mod dump;
+pub(crate) mod execution;
 pub(crate) mod gas;
 pub(crate) mod impersonation;
 pub(crate) mod postman;

@@ -24,11 +24,11 @@ pub(crate) fn answer(call: &Call<'_>) -> Result<Vec<FeeEstimate>, Error> {
     let chain = call.context.sequencer.chain();
     let estimates =
         kraken_execution::estimate(state, block.info(), chain, &transactions, skip_validate)?;
-    Ok(estimates.into_iter().map(FeeEstimate::from).collect())
+    Ok(estimates.into_iter().map(FeeEstimate::in_fri).collect())
 }
 
 /// Nobody looks at the signatures of accounts that a developer impersonates.
-fn exempt(call: &Call<'_>, transactions: &mut [QueryTransaction]) {
+pub(crate) fn exempt(call: &Call<'_>, transactions: &mut [QueryTransaction]) {
     if let Some(dev) = call.context.sequencer.dev() {
         for query in transactions {
             query.is_exempt = query.sender().is_some_and(|sender| dev.impersonates(sender));

@@ -1,21 +1,52 @@
 //! `starknet_getMessagesStatus`.
 //!
 //! The question is for the L1 handler transactions that a transaction of L1 caused. No L1 is
-//! connected: a message can be neither received nor ordered, and no block holds an L1 handler. So
-//! there is no hash of L1 that is known here, and the answer is what the specification has for
-//! that. A caller who waits for a message learns that it will not come from this chain.
+//! connected, so the only ones are those that a developer had sent with `devnet_postmanSendMessageToL2`
+//! since the node started. Of these the answer has those that are executed; the specification has no
+//! status for others.
+
+use serde::Serialize;
+use starknet_types_core::felt::Felt;
 
 use crate::{
-    dispatch::{Answer, Call},
-    dto::felt::Hex,
+    dispatch::{Answer, Call, json},
+    dto::{
+        felt::Hex,
+        receipt::{Execution, Finality},
+    },
     error::Error,
 };
+
+#[derive(Debug, Serialize)]
+struct Status {
+    transaction_hash: Felt,
+    finality_status: Finality,
+    execution_status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failure_reason: Option<String>,
+}
 
 /// Answers `starknet_getMessagesStatus`.
 ///
 /// # Errors
-/// [`Error::TransactionHashNotFound`], for every hash.
+/// [`Error::TransactionHashNotFound`] for a transaction that is not known to have sent anything.
 pub(crate) fn answer(call: &Call<'_>) -> Answer {
-    let Hex::<[u8; 32]>(_) = call.params.required("transaction_hash")?;
-    Err(Error::TransactionHashNotFound)
+    let Hex::<[u8; 32]>(sender) = call.params.required("transaction_hash")?;
+    let dev = call.context.sequencer.dev();
+    let sent = dev.map(|dev| dev.messages_of(sender)).unwrap_or_default();
+    if sent.is_empty() {
+        return Err(Error::TransactionHashNotFound);
+    }
+    let mut statuses = Vec::with_capacity(sent.len());
+    for hash in sent {
+        let Some((block, index)) = call.view.find_transaction(hash)? else { continue };
+        let execution = Execution::new(&block.transactions()[index].receipt.execution_status);
+        statuses.push(Status {
+            transaction_hash: hash.0,
+            finality_status: Finality::of(&block, call.view.accepted_on_l1()),
+            execution_status: execution.status(),
+            failure_reason: execution.reason().map(ToOwned::to_owned),
+        });
+    }
+    json(Ok(statuses))
 }

@@ -1,21 +1,20 @@
 //! `devnet_mint`: a transfer from an account that holds more than anybody asks for.
 
 use kraken_execution::genesis::chargeable_account;
-use kraken_sequencer::{Event, Progress, SubmitError};
+use kraken_sequencer::SubmitError;
 use serde::Serialize;
 use starknet_api::{
     core::{ContractAddress, Nonce},
-    transaction::{TransactionExecutionStatus, TransactionHash},
+    transaction::TransactionExecutionStatus,
 };
 use starknet_types_core::felt::Felt;
-use tokio::sync::broadcast::{Receiver, error::RecvError};
 
 use crate::{
     dispatch::Call,
     dto::block_id::BlockId,
     error::Error,
     method::{
-        devnet::{Unit, accounts::balance},
+        devnet::{Unit, accounts::balance, execution::executed},
         state_at,
     },
     params::{FromInput, Input, InvalidParams},
@@ -63,45 +62,17 @@ pub(crate) async fn answer(call: &Call<'_>) -> Result<Minted, Error> {
         | SubmitError::NotCompiled(_)
         | SubmitError::Stopped => Error::Devnet { reason: format!("cannot mint: {error}") },
     })?;
-    executed(call, admitted.transaction_hash, events).await?;
+    let status = executed(call, admitted.transaction_hash, events).await?;
+    if let TransactionExecutionStatus::Reverted(reverted) = status {
+        let reason = format!("minting reverted: {}", reverted.revert_reason);
+        return Err(Error::Devnet { reason });
+    }
     drop(one_at_a_time);
 
     let held =
         balance(call.context, sequencer.view(), BlockId::PreConfirmed, address, unit).await?;
     let tx_hash = admitted.transaction_hash.0;
     Ok(Minted { new_balance: held.into_amount(), unit, tx_hash })
-}
-
-/// Waits until a transaction has succeeded.
-async fn executed(
-    call: &Call<'_>,
-    hash: TransactionHash,
-    mut events: Receiver<Event>,
-) -> Result<(), Error> {
-    let sequencer = &call.context.sequencer;
-    loop {
-        let progress = sequencer.progress(hash);
-        let view = sequencer.view();
-        let found = call.context.read(move || Ok(view.find_transaction(hash)?)).await?;
-        if let Some((block, index)) = found {
-            return match &block.transactions()[index].receipt.execution_status {
-                TransactionExecutionStatus::Succeeded => Ok(()),
-                TransactionExecutionStatus::Reverted(reverted) => {
-                    let reason = format!("minting reverted: {}", reverted.revert_reason);
-                    Err(Error::Devnet { reason })
-                }
-            };
-        }
-        if let Some(Progress::Rejected { reason }) = progress {
-            return Err(Error::Devnet { reason: format!("cannot mint: {reason}") });
-        }
-        match events.recv().await {
-            Ok(_) | Err(RecvError::Lagged(_)) => {}
-            Err(RecvError::Closed) => {
-                return Err(Error::Devnet { reason: "the node is shutting down".to_owned() });
-            }
-        }
-    }
 }
 
 impl FromInput for Amount {

@@ -1,7 +1,9 @@
 //! From a commit to the transactions in it, and what each of them is in a batch.
 
 use kraken_execution::{Chain, PrepareError, Prepared};
-use kraken_storage::codec::{decode_transaction, encode_transaction};
+use kraken_storage::codec::{
+    decode_message, decode_transaction, encode_message, encode_transaction,
+};
 use kraken_types::{Batch, BatchDigest, BatchRef, Commit};
 
 use crate::{Mode, StartError, journal::Journal};
@@ -9,9 +11,16 @@ use crate::{Mode, StartError, journal::Journal};
 /// Comes before a transaction whose signature does not matter. No form of a transaction begins so.
 const EXEMPT: u8 = 0xfe;
 
+/// Comes before a message of L1.
+const MESSAGE: u8 = 0xfd;
+
 /// A transaction as a batch carries it.
 pub(crate) fn encode(transaction: &Prepared) -> Vec<u8> {
-    marked(encode_transaction(transaction.rpc()), transaction.is_exempt())
+    match (transaction.rpc(), transaction.as_message()) {
+        (Some(rpc), _) => marked(encode_transaction(rpc), transaction.is_exempt()),
+        (None, Some(message)) => [vec![MESSAGE], encode_message(message)].concat(),
+        (None, None) => unreachable!("what no account sends is a message"),
+    }
 }
 
 /// An encoded transaction as a batch carries it.
@@ -75,10 +84,13 @@ impl Payloads {
 /// # Errors
 /// If this validator cannot find out: what it leaves out, the others must leave out as well.
 fn prepare(bytes: &[u8], chain: &Chain, mode: Mode) -> Result<Option<Prepared>, StartError> {
-    let exempt = match mode {
-        Mode::Dev => bytes.strip_prefix(&[EXEMPT]),
-        Mode::Committee => None,
+    let (exempt, message) = match mode {
+        Mode::Dev => (bytes.strip_prefix(&[EXEMPT]), bytes.strip_prefix(&[MESSAGE])),
+        Mode::Committee => (None, None),
     };
+    if let Some(message) = message {
+        return Ok(prepare_message(message, chain));
+    }
     let transaction = match decode_transaction(exempt.unwrap_or(bytes)) {
         Ok(transaction) => transaction,
         Err(error) => {
@@ -95,6 +107,18 @@ fn prepare(bytes: &[u8], chain: &Chain, mode: Mode) -> Result<Option<Prepared>, 
         }
         Err(PrepareError::Unfinished { class_hash, cause }) => {
             Err(StartError::NotCompiled { class_hash, cause })
+        }
+    }
+}
+
+fn prepare_message(bytes: &[u8], chain: &Chain) -> Option<Prepared> {
+    match decode_message(bytes) {
+        Ok(message) => Prepared::message(message, chain)
+            .inspect_err(|rejection| tracing::info!(%rejection, "skipped a message"))
+            .ok(),
+        Err(error) => {
+            tracing::warn!(%error, "skipped a malformed message");
+            None
         }
     }
 }

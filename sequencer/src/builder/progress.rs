@@ -2,13 +2,19 @@
 
 use std::{collections::VecDeque, sync::Arc};
 
-use kraken_execution::{self as execution, Changes, Fault, Outcome, Rejection, RejectionKind};
+use kraken_execution::{
+    self as execution, Changes, Fault, Outcome, Rejection, RejectionKind, Trace,
+};
 use kraken_storage::{Class, ExecutedTransaction};
 use kraken_types::{Cursor, Timestamp};
 use starknet_api::{block::BlockInfo, core::ClassHash};
 
 use super::{Before, line::Step, rules};
 use crate::{UnsealedBlock, committer::Executed};
+
+/// How many bytes of memory the traces of one block may take. Those of a block of 300 transfers take
+/// about 2 MB.
+const TRACES_BYTES_MAX: usize = 16 << 20;
 
 /// What became of a transaction.
 pub(super) type Result = std::result::Result<(), Rejection>;
@@ -25,6 +31,10 @@ pub(super) struct OpenBlock {
     classes: Vec<(ClassHash, Arc<Class>)>,
     /// What the transactions changed, oldest first, merged so that there are few layers.
     changes: Vec<Arc<Changes>>,
+    /// What happened in the transactions, as long as there is room.
+    traces: Vec<Option<Trace>>,
+    /// What the traces take, in bytes.
+    traces_weight: usize,
     l2_gas_used: u64,
     /// The place behind the last result, and the time of its commit.
     last: (Cursor, Timestamp),
@@ -52,6 +62,8 @@ impl OpenBlock {
             transactions: Vec::new(),
             classes: Vec::new(),
             changes: Vec::new(),
+            traces: Vec::new(),
+            traces_weight: 0,
             l2_gas_used: 0,
             last: (Cursor::default(), began),
         }
@@ -99,7 +111,8 @@ impl OpenBlock {
                     self.transactions.push(Arc::clone(&included.transaction));
                     let class = step.transaction.as_ref().and_then(|declare| declare.class());
                     self.classes.extend(class);
-                    changes.merge(&included.changes);
+                    changes.merge(included.trace.changes());
+                    self.keep(included.trace);
                     collected.has_included = true;
                     Ok(())
                 }
@@ -112,6 +125,16 @@ impl OpenBlock {
         }
         collected.is_full = is_full && !self.unresolved.is_empty();
         Ok(collected)
+    }
+
+    /// Keeps a trace if there is room; one that is not kept is found again by executing the block.
+    fn keep(&mut self, trace: Trace) {
+        let weight = self.traces_weight + trace.weight();
+        let is_kept = weight <= TRACES_BYTES_MAX;
+        if is_kept {
+            self.traces_weight = weight;
+        }
+        self.traces.push(is_kept.then_some(trace));
     }
 
     /// Puts changes on top. Layers are merged while the lower one is not larger, so a block of n
@@ -141,6 +164,7 @@ impl OpenBlock {
             info: self.info.clone(),
             transactions: self.transactions.clone(),
             changes: self.changes.clone(),
+            traces: self.traces.clone(),
         }
     }
 
@@ -165,6 +189,7 @@ impl OpenBlock {
             state_diff: closed.state_diff,
             classes,
             changes,
+            traces: self.traces,
             l2_gas_used: self.l2_gas_used,
             executed_up_to,
             before,

@@ -135,6 +135,7 @@ impl Diff {
             info: next_info(chain, &end.parent(chain), now),
             transactions: Vec::new(),
             changes: vec![Arc::new(Changes::new(&self.changes, &self.classes))],
+            traces: Vec::new(),
             state_diff: self.changes,
             classes: self.classes,
             l2_gas_used: 0,

@@ -194,8 +194,11 @@ pub(super) fn next_nonce(transaction: &Prepared) -> u64 {
     nonce_number(transaction).saturating_add(1)
 }
 
-/// What a transaction offers: its tip, and the most that it pays for a unit of L2 gas.
+/// What a transaction offers: its tip, and the most that it pays for a unit of L2 gas. Nothing of a
+/// message of L1, which does not come here.
 pub(super) fn bid(transaction: &Prepared) -> (u64, u128) {
-    let rpc = transaction.rpc();
-    (rpc.tip().0, rpc.resource_bounds().l2_gas.max_price_per_unit.0)
+    transaction
+        .rpc()
+        .map(|rpc| (rpc.tip().0, rpc.resource_bounds().l2_gas.max_price_per_unit.0))
+        .unwrap_or_default()
 }

@@ -13,7 +13,7 @@ use starknet_api::{
     transaction::fields::Tip,
 };
 
-use super::*;
+use super::{account::bid, *};
 use crate::SubmitError;
 
 pub(super) const NOW: Timestamp = Timestamp::from_seconds(1_000);
@@ -137,7 +137,7 @@ fn a_replacement_must_pay_a_tenth_more_on_both_counts() {
     let replaced = pool.progress(bidding(0, 1, 10, 100).hash());
     assert!(matches!(replaced, Some(Progress::Rejected { .. })));
     pool.add(transaction(0, 0), 0).expect("the missing one");
-    let tips: Vec<_> = pool.take(10).iter().map(|taken| taken.rpc().tip().0).collect();
+    let tips: Vec<_> = pool.take(10).iter().map(|taken| bid(taken).0).collect();
     assert_eq!(tips, [0, 11]);
 }
 

@@ -9,6 +9,9 @@ use super::{
     hash::{ascii, pedersen, poseidon_of},
 };
 
+/// The kind of a transaction that no account sends.
+const L1_HANDLER: &str = "L1_HANDLER";
+
 /// A transaction of a block, with what came of it.
 #[derive(Clone, Debug)]
 pub struct Transaction {
@@ -88,19 +91,23 @@ impl Transaction {
         ensure!(kinds[0] == kinds[1], "{} with the receipt of {}", kinds[0], kinds[1]);
         let transaction = Self {
             hash: field::felt(receipt, "transaction_hash")?,
-            signature: field::felts(&body, "signature")?,
+            // Nobody signs a message of L1.
+            signature: match kinds[0] {
+                L1_HANDLER => Vec::new(),
+                _ => field::felts(&body, "signature")?,
+            },
             receipt: Receipt::read(receipt)?,
             body,
         };
         if transaction.kind()? == "DEPLOY_ACCOUNT" {
             let claimed = field::felt(receipt, "contract_address")?;
-            let computed = transaction.sender()?;
+            let computed = sender(&transaction.body)?;
             ensure!(claimed == computed, "the account is at {computed:#x}, not at {claimed:#x}");
         }
         Ok(transaction)
     }
 
-    /// INVOKE, DECLARE or DEPLOY_ACCOUNT.
+    /// INVOKE, DECLARE, DEPLOY_ACCOUNT or L1_HANDLER.
     ///
     /// # Errors
     /// If it is no text.
@@ -108,12 +115,12 @@ impl Transaction {
         field::text(&self.body, "type")
     }
 
-    /// The account that sends it and pays.
+    /// The account that sends it and pays; `None` for a message of L1.
     ///
     /// # Errors
     /// If the transaction is malformed.
-    pub fn sender(&self) -> Result<Felt> {
-        sender(&self.body)
+    pub fn sender(&self) -> Result<Option<Felt>> {
+        if self.kind()? == L1_HANDLER { Ok(None) } else { sender(&self.body).map(Some) }
     }
 
     /// Its place among those of the sender.
@@ -190,6 +197,9 @@ impl Event {
 /// # Errors
 /// If it is of another version, or malformed.
 pub fn hash(body: &Value, chain_id: Felt) -> Result<Felt> {
+    if field::text(body, "type")? == L1_HANDLER {
+        return hash_of_message(body, chain_id);
+    }
     let version = field::felt(body, "version")?;
     ensure!(version == Felt::THREE, "version {version:#x}");
     let (prefix, rest) = match field::text(body, "type")? {
@@ -210,6 +220,21 @@ pub fn hash(body: &Value, chain_id: Felt) -> Result<Felt> {
     ];
     felts.extend(rest);
     Ok(poseidon_of(&felts))
+}
+
+/// Nobody signs a message of L1: this is its name.
+fn hash_of_message(body: &Value, chain_id: Felt) -> Result<Felt> {
+    let felt = |name| field::felt(body, name);
+    Ok(pedersen_of(&[
+        ascii("l1_handler"),
+        felt("version")?,
+        felt("contract_address")?,
+        felt("entry_point_selector")?,
+        pedersen_of(&field::felts(body, "calldata")?),
+        Felt::ZERO,
+        chain_id,
+        felt("nonce")?,
+    ]))
 }
 
 fn sender(body: &Value) -> Result<Felt> {

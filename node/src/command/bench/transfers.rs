@@ -143,8 +143,8 @@ pub(super) fn request(transfer: &Prepared) -> String {
 /// What was signed.
 pub(super) fn invoke(transfer: &Prepared) -> &RpcInvokeTransactionV3 {
     match transfer.rpc() {
-        RpcTransaction::Invoke(RpcInvokeTransaction::V3(invoke)) => invoke,
-        RpcTransaction::Declare(_) | RpcTransaction::DeployAccount(_) => {
+        Some(RpcTransaction::Invoke(RpcInvokeTransaction::V3(invoke))) => invoke,
+        Some(RpcTransaction::Declare(_) | RpcTransaction::DeployAccount(_)) | None => {
             unreachable!("this module makes invokes only")
         }
     }

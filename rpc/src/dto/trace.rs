@@ -1,0 +1,206 @@
+//! What happened in transactions.
+
+use kraken_execution::{
+    CallType, FeeEstimate as Estimate, Invocation, Kind, MainCall, Simulation, Trace,
+};
+use serde::{Serialize, Serializer, ser::SerializeSeq};
+use starknet_api::{contract_class::EntryPointType, execution_resources::GasVector};
+use starknet_types_core::felt::Felt;
+
+use crate::dto::{
+    fee::FeeEstimate,
+    receipt::Resources,
+    state_update::{Context, StateDiff},
+};
+
+/// TRANSACTION_TRACE.
+#[derive(Debug, Serialize)]
+pub(crate) struct TransactionTrace<'a> {
+    r#type: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    validate_invocation: Option<FunctionInvocation<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    execute_invocation: Option<Revertible<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    constructor_invocation: Option<Revertible<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    function_invocation: Option<Revertible<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fee_transfer_invocation: Option<FunctionInvocation<'a>>,
+    state_diff: StateDiff,
+    execution_resources: Resources,
+}
+
+/// A trace of a block, with the hash of its transaction.
+#[derive(Debug, Serialize)]
+pub(crate) struct TracedTransaction<'a> {
+    pub(crate) transaction_hash: Felt,
+    pub(crate) trace_root: TransactionTrace<'a>,
+}
+
+/// What a transaction would do and cost.
+#[derive(Debug, Serialize)]
+pub(crate) struct SimulatedTransaction<'a> {
+    transaction_trace: TransactionTrace<'a>,
+    fee_estimation: FeeEstimate,
+}
+
+/// FUNCTION_INVOCATION.
+#[derive(Debug, Serialize)]
+struct FunctionInvocation<'a> {
+    contract_address: Felt,
+    entry_point_selector: Felt,
+    calldata: &'a [Felt],
+    caller_address: Felt,
+    class_hash: Felt,
+    entry_point_type: &'static str,
+    call_type: &'static str,
+    result: &'a [Felt],
+    calls: Calls<'a>,
+    events: Vec<OrderedEvent<'a>>,
+    messages: Vec<OrderedMessage<'a>>,
+    execution_resources: InnerResources,
+    is_reverted: bool,
+}
+
+/// REVERTIBLE_FUNCTION_INVOCATION.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum Revertible<'a> {
+    Done(Box<FunctionInvocation<'a>>),
+    Reverted { revert_reason: String },
+}
+
+/// The calls that a call made, written one by one.
+#[derive(Clone, Copy, Debug)]
+struct Calls<'a>(Invocation<'a>);
+
+/// ORDERED_EVENT.
+#[derive(Debug, Serialize)]
+struct OrderedEvent<'a> {
+    order: usize,
+    keys: &'a [starknet_api::transaction::EventKey],
+    data: &'a [Felt],
+}
+
+/// ORDERED_MESSAGE.
+#[derive(Debug, Serialize)]
+struct OrderedMessage<'a> {
+    order: usize,
+    from_address: Felt,
+    to_address: Felt,
+    payload: &'a [Felt],
+}
+
+/// INNER_CALL_EXECUTION_RESOURCES.
+#[derive(Debug, Serialize)]
+struct InnerResources {
+    l1_gas: u64,
+    l2_gas: u64,
+}
+
+impl<'a> TransactionTrace<'a> {
+    /// All that a trace shows.
+    pub(crate) fn new(trace: &'a Trace) -> Self {
+        let main = || match trace.main_call() {
+            MainCall::Done(invocation) => {
+                Some(Revertible::Done(Box::new(FunctionInvocation::new(invocation))))
+            }
+            MainCall::Reverted(revert_reason) => Some(Revertible::Reverted { revert_reason }),
+            MainCall::None => None,
+        };
+        let of = |kind| (trace.kind() == kind).then(main).flatten();
+        Self {
+            r#type: match trace.kind() {
+                Kind::Invoke => "INVOKE",
+                Kind::Declare => "DECLARE",
+                Kind::DeployAccount => "DEPLOY_ACCOUNT",
+                Kind::L1Handler => "L1_HANDLER",
+            },
+            validate_invocation: trace.validation().map(FunctionInvocation::new),
+            execute_invocation: of(Kind::Invoke),
+            constructor_invocation: of(Kind::DeployAccount),
+            function_invocation: of(Kind::L1Handler),
+            fee_transfer_invocation: trace.fee_transfer().map(FunctionInvocation::new),
+            state_diff: state_diff(trace),
+            execution_resources: Resources::new(trace.gas()),
+        }
+    }
+}
+
+fn state_diff(trace: &Trace) -> StateDiff {
+    let diff = trace.changes().sorted();
+    let context = Context {
+        replaced: trace.replaced().clone(),
+        declared: diff.class_hash_to_compiled_class_hash.keys().copied().collect(),
+        shown: None,
+    };
+    StateDiff::new(&diff, &context)
+}
+
+impl<'a> SimulatedTransaction<'a> {
+    /// What a transaction would do and cost.
+    pub(crate) fn new(simulation: &'a Simulation) -> Self {
+        let Simulation { trace, fee } = simulation;
+        let estimate: Estimate = *fee;
+        Self {
+            transaction_trace: TransactionTrace::new(trace),
+            fee_estimation: FeeEstimate::in_fri(estimate),
+        }
+    }
+}
+
+impl<'a> FunctionInvocation<'a> {
+    fn new(invocation: Invocation<'a>) -> Self {
+        let from_address = invocation.contract_address().into();
+        let GasVector { l1_gas, l2_gas, .. } = invocation.gas();
+        Self {
+            contract_address: from_address,
+            entry_point_selector: invocation.selector().0,
+            calldata: invocation.calldata(),
+            caller_address: invocation.caller().into(),
+            class_hash: invocation.class_hash().0,
+            entry_point_type: match invocation.entry_point_type() {
+                EntryPointType::Constructor => "CONSTRUCTOR",
+                EntryPointType::External => "EXTERNAL",
+                EntryPointType::L1Handler => "L1_HANDLER",
+            },
+            call_type: match invocation.call_type() {
+                CallType::Call => "CALL",
+                CallType::LibraryCall => "LIBRARY_CALL",
+            },
+            result: invocation.result(),
+            calls: Calls(invocation),
+            events: invocation
+                .events()
+                .map(|(order, event)| OrderedEvent {
+                    order,
+                    keys: &event.keys,
+                    data: &event.data.0,
+                })
+                .collect(),
+            messages: invocation
+                .messages()
+                .map(|(order, to, payload)| OrderedMessage {
+                    order,
+                    from_address,
+                    to_address: to.0,
+                    payload,
+                })
+                .collect(),
+            execution_resources: InnerResources { l1_gas: l1_gas.0, l2_gas: l2_gas.0 },
+            is_reverted: invocation.is_reverted(),
+        }
+    }
+}
+
+impl Serialize for Calls<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let calls = self.0.calls();
+        let mut list = serializer.serialize_seq(Some(calls.len()))?;
+        for call in calls {
+            list.serialize_element(&FunctionInvocation::new(call))?;
+        }
+        list.end()
+    }
+}
