@@ -1,5 +1,7 @@
 //! Hashes of lists.
 
+use std::{cell::RefCell, collections::HashMap};
+
 use starknet_types_core::{
     felt::Felt,
     hash::{Pedersen, Poseidon, StarkHash},
@@ -8,9 +10,22 @@ use starknet_types_core::{
 /// A hash of two felts.
 pub type Pair = fn(&Felt, &Felt) -> Felt;
 
-/// Pedersen of two felts.
+/// How many results of [`pedersen`] a thread remembers.
+const REMEMBERED_MAX: usize = 1 << 19;
+
+thread_local! {
+    static REMEMBERED: RefCell<HashMap<(Felt, Felt), Felt>> = RefCell::default();
+}
+
+/// Pedersen of two felts. What was hashed before is remembered: tries are computed anew from all
+/// their leaves for each block, and from block to block most of it is the same.
 pub fn pedersen(left: &Felt, right: &Felt) -> Felt {
-    Pedersen::hash(left, right)
+    REMEMBERED.with_borrow_mut(|remembered| {
+        if remembered.len() == REMEMBERED_MAX {
+            remembered.clear();
+        }
+        *remembered.entry((*left, *right)).or_insert_with(|| Pedersen::hash(left, right))
+    })
 }
 
 /// Poseidon of two felts.
