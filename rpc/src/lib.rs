@@ -19,6 +19,8 @@ mod monitoring;
 mod params;
 mod recorder;
 mod server;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 
 pub use metrics::Metrics;
 pub use monitoring::serve_metrics;

@@ -17,8 +17,8 @@ use starknet_types_core::felt::Felt;
 use crate::checked_node;
 
 /// What the scenario made.
-struct Scenario {
-    wallet: Wallet,
+pub(crate) struct Scenario {
+    pub(crate) wallet: Wallet,
     /// Every transaction, with whether it succeeded.
     transactions: Vec<(Felt, bool)>,
     /// A contract with storage and events.
@@ -28,7 +28,7 @@ struct Scenario {
 }
 
 /// Declares, deploys, invokes, reverts and opens an account.
-fn play(client: &Client) -> Scenario {
+pub(crate) fn play(client: &Client) -> Scenario {
     let wallet = Wallet::new(3);
     let class = Ledger::get();
     let (deploy, ledger) =
@@ -66,7 +66,7 @@ fn play(client: &Client) -> Scenario {
 }
 
 /// Asks every read method about a block and everything in it.
-fn ask_everything(client: &Client, id: &Value, scenario: &Scenario) {
+pub(crate) fn ask_everything(client: &Client, id: &Value, scenario: &Scenario) {
     for method in [
         "starknet_getBlockWithTxHashes",
         "starknet_getBlockWithTxs",
@@ -121,7 +121,7 @@ fn events(client: &Client, filter: &Value) -> Vec<Value> {
 }
 
 /// Events are found one by one, all at once, and by what they are about.
-fn ask_for_events(client: &Client, scenario: &Scenario) {
+pub(crate) fn ask_for_events(client: &Client, scenario: &Scenario) {
     let all = events(client, &json!({ "to_block": "pre_confirmed", "chunk_size": 1_000 }));
     let by_two = events(client, &json!({ "to_block": "pre_confirmed", "chunk_size": 2 }));
     assert_eq!(all, by_two);
@@ -147,7 +147,7 @@ fn ask_for_events(client: &Client, scenario: &Scenario) {
     assert_eq!(values, [json!("0xb"), json!("0x2a"), json!("0x35")]);
 }
 
-fn ask_for_estimates(client: &Client, scenario: &Scenario, id: &Value) {
+pub(crate) fn ask_for_estimates(client: &Client, scenario: &Scenario, id: &Value) {
     let wallet = &scenario.wallet;
     let transfers: Vec<_> =
         (2..5).map(|nonce| broadcasted(&wallet.transfer(1, nonce, 0, 1))).collect();
@@ -160,7 +160,7 @@ fn ask_for_estimates(client: &Client, scenario: &Scenario, id: &Value) {
 }
 
 /// Answers that are about no block.
-fn ask_about_the_chain(client: &Client) {
+pub(crate) fn ask_about_the_chain(client: &Client) {
     assert_eq!(client.get("starknet_specVersion", json!([])), "0.10.2");
     let chain_id = Felt::from_bytes_be_slice(CHAIN_ID.as_bytes());
     assert_eq!(felt(&client.get("starknet_chainId", json!([]))), chain_id);

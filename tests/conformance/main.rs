@@ -1,6 +1,7 @@
 //! What JSON-RPC serves, against the documents and the hashes of Starknet.
 
 mod answers;
+mod matrix;
 mod traces;
 mod vectors;
 

@@ -20,10 +20,10 @@ const WRITER: &str = "0x0000000000000000000000000000000000001234";
 const ON_L1: &str = "0xfabc000000000000000000000000000000000000000000000000000000000001";
 
 /// What was executed, in order.
-struct Scenario {
-    wallet: Wallet,
+pub(crate) struct Scenario {
+    pub(crate) wallet: Wallet,
     hashes: Vec<Felt>,
-    mailbox: Felt,
+    pub(crate) mailbox: Felt,
 }
 
 fn deposit(client: &Client, mailbox: Felt, nonce: u64, amount: &str) -> Felt {
@@ -43,7 +43,7 @@ fn deposit(client: &Client, mailbox: Felt, nonce: u64, amount: &str) -> Felt {
 }
 
 /// Every kind of transaction, messages in both directions, a change of class, and reverts.
-fn play(client: &Client) -> Scenario {
+pub(crate) fn play(client: &Client) -> Scenario {
     let wallet = Wallet::new(2);
     let class = Ledger::mailbox();
     let (deploy, mailbox) = deploy_call(class.class_hash, Felt::THREE, &[]);
@@ -83,7 +83,7 @@ fn traces(client: &Client, id: &Value) -> Value {
 }
 
 /// The trace of each transaction alone is that of its block, and says what its receipt says.
-fn check_traces(client: &Client, scenario: &Scenario) {
+pub(crate) fn check_traces(client: &Client, scenario: &Scenario) {
     for hash in &scenario.hashes {
         let receipt = client.get("starknet_getTransactionReceipt", json!([hex(*hash)]));
         let id = json!({ "block_number": receipt["block_number"] });
@@ -102,7 +102,7 @@ fn check_traces(client: &Client, scenario: &Scenario) {
 }
 
 /// What transactions read of the state before their block is what that state holds.
-fn check_reads(client: &Client, number: u64) {
+pub(crate) fn check_reads(client: &Client, number: u64) {
     let id = json!({ "block_number": number });
     let flags = json!(["RETURN_INITIAL_READS"]);
     let with_reads = client.get("starknet_traceBlockTransactions", json!([id, flags]));
@@ -124,7 +124,7 @@ fn check_reads(client: &Client, number: u64) {
     }
 }
 
-fn check_messages(client: &Client, scenario: &Scenario) {
+pub(crate) fn check_messages(client: &Client, scenario: &Scenario) {
     let statuses = client.get("starknet_getMessagesStatus", json!([ON_L1]));
     let shown: Vec<_> = statuses.as_array().expect("a list").iter().collect();
     assert_eq!(shown.len(), 2, "{statuses}");
@@ -182,6 +182,33 @@ fn traces_and_messages_are_of_the_specification_and_outlive_a_restart() {
     check_traces(&client, &scenario);
 }
 
+/// Plays, and asks everything that this file asks, once.
+pub(crate) fn ask_everything(client: &Client) {
+    let scenario = play(client);
+    client.get("devnet_createBlock", json!([]));
+    check_traces(client, &scenario);
+    check_reads(client, 1);
+    check_messages(client, &scenario);
+    let mut bare = broadcasted(&scenario.wallet.transfer(0, 3, 1, 5));
+    for flags in [json!([]), json!(["SKIP_VALIDATE", "RETURN_INITIAL_READS"])] {
+        client.get("starknet_simulateTransactions", json!(["latest", [bare], flags]));
+        bare["signature"] = json!([]);
+    }
+    // The first one has become another contract.
+    let class_hash = Ledger::mailbox().class_hash;
+    let (deploy, second) = deploy_call(class_hash, Felt::TWO, &[]);
+    client.submit(&scenario.wallet.multicall(0, 3, &[deploy])).expect("it is good");
+    client.get("devnet_createBlock", json!([]));
+    let message = json!({
+        "from_address": WRITER,
+        "to_address": hex(second),
+        "entry_point_selector": hex(call(second, "deposit", Vec::new()).selector.0),
+        "payload": ["0x7", "0x1"],
+    });
+    client.get("starknet_estimateMessageFee", json!([message, "latest"]));
+    client.get("starknet_getCompiledCasm", json!([hex(class_hash)]));
+}
+
 #[test]
 fn a_transaction_that_waits_has_no_trace() {
     let node = checked_node(&[]);
@@ -222,7 +249,7 @@ fn what_is_simulated_happens() {
 }
 
 /// Flags leave things out, and starknet.js has one of its own.
-fn check_flags(client: &Client, wallet: &Wallet) {
+pub(crate) fn check_flags(client: &Client, wallet: &Wallet) {
     let next = broadcasted(&wallet.transfer(0, 4, 1, 5));
     let mut bare = next.clone();
     bare["signature"] = json!([]);
@@ -281,7 +308,7 @@ fn a_message_costs_what_it_was_said_to_cost() {
     check_machine_code(&client, &wallet);
 }
 
-fn play_up_to_the_mailbox(client: &Client) -> Scenario {
+pub(crate) fn play_up_to_the_mailbox(client: &Client) -> Scenario {
     let wallet = Wallet::new(1);
     let class = Ledger::mailbox();
     let (deploy, mailbox) = deploy_call(class.class_hash, Felt::THREE, &[]);
@@ -295,7 +322,7 @@ fn play_up_to_the_mailbox(client: &Client) -> Scenario {
 }
 
 /// What a class compiles to hashes to what was declared.
-fn check_machine_code(client: &Client, wallet: &Wallet) {
+pub(crate) fn check_machine_code(client: &Client, wallet: &Wallet) {
     let class = Ledger::mailbox();
     let casm = client.get("starknet_getCompiledCasm", json!([hex(class.class_hash)]));
     let casm: cairo_lang_starknet_classes::casm_contract_class::CasmContractClass =

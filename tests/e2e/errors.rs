@@ -8,6 +8,7 @@ mod command_line;
 mod disk;
 mod reads;
 mod requests;
+mod traces;
 mod writes;
 
 use std::sync::Arc;

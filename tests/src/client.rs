@@ -11,6 +11,8 @@ use serde_json::{Value, json};
 use starknet_types_core::felt::Felt;
 use tokio::runtime::{self, Runtime};
 
+use crate::Coverage;
+
 /// How long an answer may take on a busy machine.
 const ANSWER_WITHIN: Duration = Duration::from_secs(60);
 
@@ -29,6 +31,7 @@ pub struct Client {
     http: reqwest::Client,
     url: String,
     documents: Option<Arc<Documents>>,
+    coverage: Option<Arc<Coverage>>,
 }
 
 /// Why a call has no result.
@@ -72,13 +75,27 @@ impl Client {
     pub fn within(url: &str, time: Duration) -> Self {
         let http = reqwest::Client::builder().timeout(time).no_proxy().build();
         let http = http.expect("a client without certificates");
-        Self { http, url: url.to_owned(), documents: None }
+        Self { http, url: url.to_owned(), documents: None, coverage: None }
     }
 
     /// The same, but every answer to a method of the specification must be as the documents say.
     #[must_use]
     pub fn checked_by(mut self, documents: Arc<Documents>) -> Self {
         self.documents = Some(documents);
+        self
+    }
+
+    /// The same, and everything that is said is noted.
+    #[must_use]
+    pub fn noted_in(mut self, coverage: Arc<Coverage>) -> Self {
+        self.coverage = Some(coverage);
+        self
+    }
+
+    /// The same at another path of the node.
+    #[must_use]
+    pub fn at_path(mut self, path: &str) -> Self {
+        self.url.push_str(path);
         self
     }
 
@@ -111,6 +128,9 @@ impl Client {
         if let Some(documents) = self.documents.as_ref().filter(|_| method.starts_with("starknet_"))
         {
             check(documents, method, &result);
+        }
+        if let Some(coverage) = &self.coverage {
+            coverage.note(method, &result);
         }
         result
     }

@@ -3,6 +3,7 @@
 //! - [`Node`] runs the real binary in a process of its own, and kills it.
 //! - [`Committee`] runs four of them as validators; [`Load`] sends to them all the time.
 //! - [`Client`] speaks JSON-RPC and can hold every answer against the official documents.
+//! - [`Coverage`] says which answers and errors of the documents were seen.
 //! - [`Wallet`] signs for the accounts of block 0, [`Ledger`] is a contract for them to use.
 //! - [`Matrix`] keeps `docs/bad-inputs.md` true.
 //! - [`Verifier`] recomputes all hashes of a chain from what JSON-RPC serves, sharing no code with
@@ -12,6 +13,7 @@
 
 pub mod client;
 pub mod committee;
+pub mod coverage;
 pub mod ledger;
 pub mod load;
 pub mod matrix;
@@ -26,6 +28,7 @@ use std::{
 
 pub use client::{CallError, Client};
 pub use committee::Committee;
+pub use coverage::Coverage;
 pub use ledger::Ledger;
 pub use load::Load;
 pub use matrix::Matrix;

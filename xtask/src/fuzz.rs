@@ -39,6 +39,10 @@ const SECONDS: u64 = 60;
 /// that needs more has found something.
 const LIMITS: [&str; 2] = ["-rss_limit_mb=512", "-timeout=10"];
 
+/// The same for a target that is a whole node, which executes Cairo with counters.
+const NODE: &str = "request_path";
+const LIMITS_OF_A_NODE: [&str; 2] = ["-rss_limit_mb=2048", "-timeout=60"];
+
 /// Bytes of one input, which may be up to some thousand events.
 const LIGHT_BYTES_MAX: u32 = 4_096;
 
@@ -161,7 +165,8 @@ fn fuzz(target: &str, seconds: u64, folders: &Folders) -> Result<(Report, Option
     // What is new goes to the first folder; those that are committed are only read.
     command.arg(corpus).arg(process::root().join("fuzz/corpus").join(target));
     command.arg(format!("-max_len={}", folders.bytes_max));
-    command.arg(format!("-max_total_time={seconds}")).arg("-print_final_stats=1").args(LIMITS);
+    let limits = if target == NODE { LIMITS_OF_A_NODE } else { LIMITS };
+    command.arg(format!("-max_total_time={seconds}")).arg("-print_final_stats=1").args(limits);
     command.arg(format!("-artifact_prefix={}/{target}-", broken.display()));
     let status =
         command.stderr(output).status().with_context(|| format!("cannot start {target}"))?;

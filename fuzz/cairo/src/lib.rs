@@ -4,6 +4,8 @@
 //! What they do with their bytes is in the rooms, in `testing`, where ordinary tests run what is
 //! kept in `fuzz/corpus`; here it is held to its memory.
 
+mod request_path;
+
 use std::{
     env, panic,
     path::{Path, PathBuf},
@@ -15,6 +17,12 @@ use std::{
 use kraken_execution::testing::class;
 use kraken_fuzz::heap;
 use kraken_storage::testing::targets;
+
+/// Each request has an answer, and whatever is wrong with it is the caller's fault.
+pub fn request_path(bytes: &[u8]) {
+    let_the_compiler_panic();
+    request_path::request_path(bytes);
+}
 
 /// Whatever is read is written as it was read.
 pub fn transaction_codec(bytes: &[u8]) {
@@ -35,8 +43,13 @@ pub fn log_reader(bytes: &[u8]) {
 
 /// A class compiles or is refused.
 pub fn class_path(bytes: &[u8]) {
+    let_the_compiler_panic();
+    within(|| class::class_path(bytes));
+}
+
+/// The compiler panics, which is a refusal like any other; libFuzzer's hook would end it here.
+fn let_the_compiler_panic() {
     static QUIET: Once = Once::new();
-    // The compiler panics, which is a refusal like any other; libFuzzer's hook would end it here.
     QUIET.call_once(|| {
         let hook = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
@@ -45,7 +58,6 @@ pub fn class_path(bytes: &[u8]) {
             }
         }));
     });
-    within(|| class::class_path(bytes));
 }
 
 /// Does something that says how much memory it may take.

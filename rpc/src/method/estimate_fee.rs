@@ -1,6 +1,6 @@
 //! `starknet_estimateFee`.
 
-use kraken_execution::QueryTransaction;
+use kraken_execution::{QueryTransaction, State};
 
 use crate::{
     dispatch::Call,
@@ -12,7 +12,8 @@ use crate::{
 /// Answers `starknet_estimateFee`.
 ///
 /// # Errors
-/// [`Error::BlockNotFound`], [`Error::TransactionExecution`].
+/// [`Error::BlockNotFound`], [`Error::ContractNotFound`] if nothing is deployed where a transaction
+/// comes from, [`Error::TransactionExecution`].
 pub(crate) fn answer(call: &Call<'_>) -> Result<Vec<FeeEstimate>, Error> {
     let mut transactions: Vec<QueryTransaction> = call.params.required("request")?;
     exempt(call, &mut transactions);
@@ -20,6 +21,7 @@ pub(crate) fn answer(call: &Call<'_>) -> Result<Vec<FeeEstimate>, Error> {
     let block_id: BlockId = call.params.required("block_id")?;
     let block = block_id.block(&call.view)?;
     let state = state_at(&call.view, block_id)?;
+    check_senders(&state, &transactions)?;
     let skip_validate = flags.contains(&EstimateFlag::SkipValidate);
     let chain = call.context.sequencer.chain();
     let estimates =
@@ -34,4 +36,14 @@ pub(crate) fn exempt(call: &Call<'_>, transactions: &mut [QueryTransaction]) {
             query.is_exempt = query.sender().is_some_and(|sender| dev.impersonates(sender));
         }
     }
+}
+
+/// Somebody is there to send each transaction, or deploys itself before.
+fn check_senders(state: &State, transactions: &[QueryTransaction]) -> Result<(), Error> {
+    let deploys_itself = |transaction: &QueryTransaction| transaction.sender().is_none();
+    let first = transactions.split(deploys_itself).next().unwrap_or_default();
+    for sender in first.iter().filter_map(QueryTransaction::sender) {
+        state.class_hash_at(sender)?.ok_or(Error::ContractNotFound)?;
+    }
+    Ok(())
 }

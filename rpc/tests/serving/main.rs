@@ -1,6 +1,7 @@
 //! A whole node without its binary: real blocks in memory, served on a real socket.
 
 mod chain;
+mod corpus;
 mod devnet;
 mod monitoring;
 mod node;

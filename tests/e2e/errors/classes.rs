@@ -19,9 +19,8 @@ use super::{case, node, refused, run, unchanged};
 fn bad_declares_are_refused_with_a_reason() {
     let wallet = Wallet::new(1);
     let node = node(&[]);
-    let client = node.client();
+    let (client, ledger) = (node.client(), Ledger::get());
     let mut matrix = Matrix::new("errors::classes::bad_declares_are_refused_with_a_reason");
-    let ledger = Ledger::get();
     let declare = |nonce, ledger: &Ledger| {
         wallet.declare(0, nonce, ledger.class.clone(), ledger.compiled_class_hash)
     };
@@ -110,6 +109,7 @@ fn bad_declares_are_refused_with_a_reason() {
             refused("version 2", &declare(1, &other), version, 61, "version"),
         ],
     );
+    run(&client, &mut matrix, senders(&[0, 1, 2].map(|nonce| declare(nonce, &other))));
     let estimate = {
         let mut transaction = kraken_tests::wallet::broadcasted(&declare(1, &bomb));
         transaction["signature"] = json!([]);
@@ -120,6 +120,34 @@ fn bad_declares_are_refused_with_a_reason() {
     matrix.check();
     // The account goes on as if nothing had been.
     client.accepted(client.submit(&declare(1, &other)).expect("it is good").hash);
+}
+
+/// What is wrong with whoever declares a good class, whose next nonce is 1.
+fn senders([used, next, early]: &[RpcTransaction; 3]) -> Vec<super::Case> {
+    let forged = |body: &mut Value| body["signature"] = json!(["0x1", "0x2"]);
+    let price = |price: &'static str| {
+        move |body: &mut Value| {
+            body["resource_bounds"]["l2_gas"]["max_price_per_unit"] = json!(price)
+        }
+    };
+    let no_account = |body: &mut Value| {
+        body["sender_address"] = json!(hex(kraken_execution::genesis::UDC_ADDRESS));
+        body["nonce"] = json!("0x0");
+    };
+    vec![
+        refused("nonce that is used up", used, unchanged, 52, "nonce"),
+        refused("nonce ahead of the account", early, unchanged, 52, "nonce"),
+        refused(
+            "bounds that cost more than the account holds",
+            next,
+            price("0xffffffffffffffffff"),
+            54,
+            "balance",
+        ),
+        refused("bound of L2 gas below the lowest price", next, price("0x1"), 65, "below minimum"),
+        refused("signature of somebody else", next, forged, 55, "signature"),
+        refused("sender that is a contract, but no account", next, no_account, 58, "account"),
+    ]
 }
 
 /// A declare of a class that takes some seconds to compile, and is refused in the end.

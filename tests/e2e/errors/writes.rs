@@ -1,7 +1,7 @@
 //! Invokes and deployments that are refused.
 
 use kraken_execution::{
-    genesis::{STRK_ADDRESS, UDC_ADDRESS},
+    genesis::{ACCOUNT_CLASS_HASH, STRK_ADDRESS, STRK_CLASS_HASH, UDC_ADDRESS},
     testing,
 };
 use kraken_tests::{
@@ -58,6 +58,7 @@ fn bad_invokes_are_refused_with_a_reason() {
     let rich = within(&|bounds| bounds.l2_gas.max_price_per_unit.0 = 10_u128.pow(30));
     let poor = within(&|bounds| bounds.l2_gas.max_amount.0 = 10);
     let cheap = within(&|bounds| bounds.l1_gas.max_price_per_unit.0 = 1);
+    let below = within(&|bounds| bounds.l2_gas.max_price_per_unit.0 = 999_999_999);
     let no_gas = |body: &mut Value| {
         for gas in ["l1_gas", "l2_gas", "l1_data_gas"] {
             body["resource_bounds"][gas]["max_amount"] = json!("0x0");
@@ -82,6 +83,13 @@ fn bad_invokes_are_refused_with_a_reason() {
             refused("bounds without any gas", &next, no_gas, 53, "resources"),
             refused("bounds of 10 L2 gas", &poor, unchanged, 53, "resources"),
             refused("bound of L1 gas below its price", &cheap, unchanged, 53, "resources"),
+            refused(
+                "bound of L2 gas below the lowest price",
+                &below,
+                unchanged,
+                65,
+                "below minimum",
+            ),
             refused(
                 "bounds that cost more than the account holds",
                 &rich,
@@ -130,11 +138,23 @@ fn bad_deployments_are_refused_with_a_reason() {
     let poor = refused("account that holds nothing", &deploy, unchanged, 54, "balance");
     run(&client, &mut matrix, vec![poor]);
 
-    let gifts = [account.address, classless.address]
+    let token = testing::account(Felt::from(79), STRK_CLASS_HASH, Felt::ONE);
+    let gifts = [account.address, classless.address, token.address]
         .map(|to| testing::transfer_call(STRK_ADDRESS, to, 2 * 10_u128.pow(20)));
     let gift = client.submit(&wallet.multicall(0, 0, &gifts)).expect("it is good");
     assert_eq!(client.accepted(gift.hash)["execution_status"], "SUCCEEDED");
     let nonce = |body: &mut Value| body["nonce"] = json!("0x1");
+    let version = |body: &mut Value| body["version"] = json!("0x1");
+    let with = |change: &dyn Fn(&mut starknet_api::transaction::fields::AllResourceBounds)| {
+        let mut bounds = testing::ample_bounds();
+        change(&mut bounds);
+        let class = ACCOUNT_CLASS_HASH;
+        testing::deploy_account(wallet.chain(), &account, class, Felt::ONE, bounds)
+    };
+    let starved = with(&|bounds| bounds.l2_gas.max_amount.0 = 10);
+    let below = with(&|bounds| bounds.l2_gas.max_price_per_unit.0 = 999_999_999);
+    let no_account =
+        testing::deploy_account(wallet.chain(), &token, STRK_CLASS_HASH, Felt::ONE, bounds);
     run(
         &client,
         &mut matrix,
@@ -147,7 +167,11 @@ fn bad_deployments_are_refused_with_a_reason() {
                 28,
                 "Class hash",
             ),
+            refused("class of a token", &no_account, unchanged, 55, "constructor"),
             refused("nonce 1", &deploy, nonce, 52, "nonce"),
+            refused("bounds of 10 L2 gas", &starved, unchanged, 53, "resources"),
+            refused("bound of L2 gas below the lowest price", &below, unchanged, 65, "minimum"),
+            refused("version 1", &deploy, version, 61, "version"),
         ],
     );
     client.accepted(client.submit(&deploy).expect("now it can pay").hash);

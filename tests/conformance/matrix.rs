@@ -1,0 +1,87 @@
+//! Every method of the official documents with its answer and each of its errors.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use kraken_openrpc::Documents;
+use kraken_tests::{Client, Coverage, Node, coverage::mutations, matrix::refusals};
+use serde_json::{Value, json};
+
+use crate::{answers, traces};
+
+/// What cannot occur, and why; code 0 is the answer.
+const NEVER: [(&str, i64, &str); 9] = [
+    ("starknet_blockNumber", 32, NO_BLOCKS),
+    ("starknet_blockHashAndNumber", 32, NO_BLOCKS),
+    ("starknet_addInvokeTransaction", 63, FULL),
+    ("starknet_addDeployAccountTransaction", 63, FULL),
+    ("starknet_addDeployAccountTransaction", 58, "its class runs its constructor first: 55"),
+    ("starknet_addDeployAccountTransaction", 59, "x"),
+    ("starknet_addDeclareTransaction", 64, NEVER_WAITS),
+    ("starknet_addDeployAccountTransaction", 64, NEVER_WAITS),
+    ("starknet_getStorageProof", 42, "x"),
+];
+
+const NO_BLOCKS: &str = "block 0 is there before the node listens";
+const FULL: &str = "only while the pool is full; see the tests of `sequencer::pool`";
+const NEVER_WAITS: &str = "it never waits in the pool, where it could be replaced";
+
+/// One validator: all kinds of transactions, and everything that can be asked about them.
+fn play(client: &Client) {
+    let scenario = answers::play(client);
+    for id in [json!("pre_confirmed"), json!("latest")] {
+        answers::ask_for_estimates(client, &scenario, &id);
+        if id == "pre_confirmed" {
+            answers::ask_everything(client, &id, &scenario);
+            client.get("devnet_createBlock", json!([]));
+        }
+    }
+    answers::ask_everything(client, &json!({ "block_number": 1 }), &scenario);
+    answers::ask_for_events(client, &scenario);
+    answers::ask_about_the_chain(client);
+}
+
+#[test]
+#[expect(clippy::print_stderr, reason = "the table is what this test is for")]
+fn every_answer_and_every_error_is_of_the_documents() {
+    let Some(documents) = Documents::official().map(Arc::new) else {
+        let folder = Documents::official_folder();
+        return eprintln!("SKIPPED: no official documents in {}", folder.display());
+    };
+    let coverage = Arc::new(Coverage::default());
+    let start = || {
+        let flags = ["--block-generation-on", "demand"];
+        let node = Node::start_checked(&flags, Some(Arc::clone(&documents)));
+        let client = node.client().noted_in(Arc::clone(&coverage));
+        (node, client)
+    };
+    {
+        let (_node, client) = start();
+        play(&client);
+    }
+    let (_node, client) = start();
+    traces::ask_everything(&client);
+    for (method, code) in refusals() {
+        coverage.note_error(&method, code);
+    }
+    match coverage.table(&documents, &NEVER) {
+        Ok(table) => eprintln!("{table}"),
+        Err(wrong) => panic!("{}", wrong.join("\n")),
+    }
+    no_mutant_survives(&documents, &coverage.answers());
+}
+
+/// A check that lets a wrong answer through is worth nothing.
+fn no_mutant_survives(documents: &Documents, answers: &BTreeMap<String, Vec<Value>>) {
+    let (mut killed, mut survivors) = (0, Vec::new());
+    for (method, answers) in answers.iter().filter(|(method, _)| documents.method(method).is_some())
+    {
+        for (pointer, mutant) in answers.iter().flat_map(mutations) {
+            match documents.check_result(method, &mutant) {
+                Err(_) => killed += 1,
+                Ok(()) => survivors.push(format!("{method} {pointer}")),
+            }
+        }
+    }
+    assert!(survivors.is_empty(), "{} survivors:\n{}", survivors.len(), survivors.join("\n"));
+    assert!(1_000 < killed, "{killed} mutants are few");
+}
