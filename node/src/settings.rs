@@ -132,6 +132,7 @@ pub(crate) fn rpc_limits(timeout: Duration, workers: NonZeroUsize) -> kraken_rpc
         connections_max: 1_024,
         idle_timeout: timeout + Duration::from_secs(30),
         events_blocks_max: 10_000,
+        proof_keys_max: 100,
     }
 }
 

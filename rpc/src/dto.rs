@@ -14,6 +14,7 @@ pub(crate) mod fee;
 pub(crate) mod felt;
 pub(crate) mod flag;
 pub(crate) mod initial_reads;
+pub(crate) mod proof;
 pub(crate) mod receipt;
 pub(crate) mod state_update;
 pub(crate) mod trace;

@@ -77,6 +77,9 @@ pub(crate) enum Error {
     #[error("Transaction execution error")]
     TransactionExecution { index: usize, revert: RevertError },
     /// See the specification.
+    #[error("the node doesn't support storage proofs for blocks that are too far in the past")]
+    StorageProofNotSupported,
+    /// See the specification.
     #[error("Class already declared")]
     ClassAlreadyDeclared,
     /// See the specification.
@@ -289,6 +292,7 @@ impl Error {
             Self::TooManyKeysInFilter => 34,
             Self::Contract { .. } => 40,
             Self::TransactionExecution { .. } => 41,
+            Self::StorageProofNotSupported => 42,
             Self::ClassAlreadyDeclared => 51,
             Self::InvalidNonce { .. } => 52,
             Self::InsufficientResources => 53,
@@ -355,6 +359,7 @@ impl Error {
             | Self::PageSizeTooBig
             | Self::InvalidContinuationToken
             | Self::TooManyKeysInFilter
+            | Self::StorageProofNotSupported
             | Self::ClassAlreadyDeclared
             | Self::InsufficientResources
             | Self::InsufficientBalance

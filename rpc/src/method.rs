@@ -14,6 +14,7 @@ pub(crate) mod get_messages_status;
 pub(crate) mod get_nonce;
 pub(crate) mod get_state_update;
 pub(crate) mod get_storage_at;
+pub(crate) mod get_storage_proof;
 pub(crate) mod get_transaction;
 pub(crate) mod get_transaction_receipt;
 pub(crate) mod get_transaction_status;

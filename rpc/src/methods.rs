@@ -195,6 +195,17 @@ pub(crate) const METHODS: &[Method] = &[
         handler: Handler::Read(|call| json(method::get_nonce::answer(call))),
     },
     Method {
+        name: "starknet_getStorageProof",
+        params: &[
+            BLOCK,
+            optional("class_hashes"),
+            optional("contract_addresses"),
+            optional("contracts_storage_keys"),
+        ],
+        errors: &[24, 42],
+        handler: Handler::Read(|call| json(method::get_storage_proof::answer(call))),
+    },
+    Method {
         name: "starknet_getCompiledCasm",
         params: &[required("class_hash")],
         errors: &[28, 100],

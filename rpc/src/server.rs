@@ -60,6 +60,8 @@ pub struct Limits {
     pub idle_timeout: Duration,
     /// Blocks that one `starknet_getEvents` reads before it answers with a continuation token.
     pub events_blocks_max: u64,
+    /// Keys that one `starknet_getStorageProof` proves.
+    pub proof_keys_max: usize,
 }
 
 /// What `devnet_getConfig` shows and the genesis does not say.

@@ -5,7 +5,7 @@ mod traces;
 use std::sync::Arc;
 
 use kraken_execution::{Changes, State, Trace};
-use kraken_storage::{Block, Error, ExecutedTransaction, Storage};
+use kraken_storage::{Block, Error, ExecutedTransaction, Proof, Storage, Wanted};
 use starknet_api::{
     block::{BlockHash, BlockInfo, BlockNumber},
     core::ContractAddress,
@@ -215,6 +215,18 @@ impl View {
             before = after;
         }
         Ok(newest)
+    }
+
+    /// The ways to what is wanted in the tries after a closed block; `None` for other blocks, and for
+    /// those that are too old, see [`Storage::proof`].
+    ///
+    /// # Errors
+    /// As [`Storage::proof`].
+    pub fn proof(&self, number: BlockNumber, wanted: &Wanted) -> Result<Option<Proof>, Error> {
+        if self.parts.latest < number {
+            return Ok(None);
+        }
+        self.storage.proof(number, wanted)
     }
 
     /// What an unsealed block has changed so far.

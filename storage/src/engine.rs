@@ -1,9 +1,10 @@
 //! The seam behind which tables live.
 //!
 //! An engine holds what queries need and what can be made again from the chain log. It promises
-//! three things. Reads see every batch whose write has returned. A batch is one for all tables: after
-//! a crash the engine holds the batches up to some point, each of them whole. Nothing else: a batch
-//! need not survive a crash, and a read beside a write may see parts of its batch.
+//! four things. Reads see every batch whose write has returned. A batch is one for all tables: after
+//! a crash the engine holds the batches up to some point, each of them whole. Changes show in the order
+//! of their batch: who sees one by [`Engine::get`] finds those before it. Nothing else: a batch need
+//! not survive a crash, and a read beside a write may see the first changes of its batch alone.
 
 pub(crate) mod fjall;
 pub(crate) mod folder;

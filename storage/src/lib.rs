@@ -24,3 +24,4 @@ pub use block::{Block, Class, ExecutedTransaction, Header, Receipt, Reset, Sierr
 pub use error::Error;
 pub use snapshot::Snapshot;
 pub use storage::{Config, Storage};
+pub use trie::{ContractLeaf, Proof, ProofNode, Wanted};

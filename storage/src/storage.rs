@@ -3,6 +3,7 @@
 mod apply;
 mod folder;
 mod order_logs;
+mod proofs;
 mod recovery;
 mod reset;
 #[cfg(test)]
@@ -73,8 +74,10 @@ pub(crate) struct Inner {
     blocks: Cache<BlockNumber, Arc<Block>>,
     /// How many blocks readers see.
     visible: AtomicU64,
-    /// Held while a block is committed.
+    /// Held while a block is committed, and while a reset is carried out.
     commit: Mutex<()>,
+    /// How many resets have begun and have ended: odd while one is under way.
+    resets: AtomicU64,
     /// A commit failed half way.
     failed: AtomicBool,
     /// Keeps other processes out; released last.
@@ -159,6 +162,7 @@ impl Storage {
             blocks: Cache::new(BLOCK_CACHE),
             visible: AtomicU64::new(blocks),
             commit: Mutex::new(()),
+            resets: AtomicU64::new(0),
             failed: AtomicBool::new(false),
             kept,
         };
@@ -242,7 +246,9 @@ impl Storage {
         let at = self.inner.chain.append_and_wait(record.clone())?;
         let classes =
             codec::encoded_classes(record).map_err(|source| Error::Block { at, source })?;
-        apply::apply(self.inner.engine.as_ref(), at, block, &classes, tries)?;
+        let newest = block.header.number();
+        let entry = apply::Entry { at, block, classes: &classes, tries, newest };
+        apply::apply(self.inner.engine.as_ref(), &entry)?;
         for ((class_hash, class), (_, form)) in block.classes.iter().zip(&classes) {
             self.inner.classes.insert(*class_hash, Arc::clone(class), form.len());
         }
@@ -368,7 +374,9 @@ impl Storage {
         if next <= after {
             return Err(Error::OutOfOrder { got: after, expected: next });
         }
+        self.inner.resets.fetch_add(1, Ordering::SeqCst);
         let done = self.store_reset(after, gas_prices);
+        self.inner.resets.fetch_add(1, Ordering::SeqCst);
         if done.is_err() {
             self.inner.failed.store(true, Ordering::Relaxed);
         }
@@ -393,6 +401,20 @@ impl Storage {
         match kept {
             Some(Kept { directory, .. }) => OrderLogs::remove_others(directory, count),
             None => Ok(()),
+        }
+    }
+
+    /// Reads what a reset takes apart while it is carried out, before or after any.
+    fn between_resets<T>(&self, read: impl Fn() -> Result<T, Error>) -> Result<T, Error> {
+        loop {
+            let before = self.inner.resets.load(Ordering::SeqCst);
+            if before.is_multiple_of(2) {
+                let done = read();
+                if self.inner.resets.load(Ordering::SeqCst) == before {
+                    return done;
+                }
+            }
+            drop(self.inner.commit.lock().unwrap_or_else(PoisonError::into_inner));
         }
     }
 

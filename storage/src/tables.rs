@@ -1,8 +1,8 @@
 //! The schema: every table of the engine, its keys and its values.
 //!
 //! Numbers are big endian, so that keys sort as numbers do. Felts are 32 bytes, big endian. All
-//! tables but the last are written by `storage::apply`, in one batch per block, and none is ever
-//! pruned.
+//! tables but the acceptances are written by `storage::apply`, in one batch per block, and none is
+//! ever pruned but the old nodes of tries.
 //!
 //! State is kept twice. A *flat* table has the latest value of a key and the block that wrote it, a
 //! *history* table has every value with the block that wrote it. The value of a key after block N is
@@ -21,7 +21,11 @@ use starknet_types_core::felt::Felt;
 use crate::{Error, log::Location};
 
 /// Changes with every change of what the engine or a record of a log holds.
-pub(crate) const SCHEMA: u32 = 3;
+pub(crate) const SCHEMA: u32 = 4;
+
+/// How many blocks below the newest one have storage proofs: the 128 that callers count on, below
+/// the newest accepted block, which is at most a few blocks below the newest one.
+pub(crate) const PROOF_BLOCKS: u64 = 160;
 
 /// A table of the engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +56,9 @@ pub(crate) enum Table {
     Classes,
     /// Opaque key → opaque node, see `trie`.
     TrieNodes,
+    /// Block number → the nodes of the tries that the block wrote, as they were before it, see
+    /// `trie::before`. Only of the newest [`PROOF_BLOCKS`] blocks.
+    TrieNodesBefore,
     /// Block number → the quorum that accepted the block, opaque. Written on its own, and had again
     /// from other validators when lost.
     Acceptances,
@@ -68,7 +75,7 @@ pub(crate) enum Access {
 
 impl Table {
     /// Every table.
-    pub(crate) const ALL: [Self; 14] = [
+    pub(crate) const ALL: [Self; 15] = [
         Self::Meta,
         Self::Blocks,
         Self::BlockNumbers,
@@ -82,6 +89,7 @@ impl Table {
         Self::Declarations,
         Self::Classes,
         Self::TrieNodes,
+        Self::TrieNodesBefore,
         Self::Acceptances,
     ];
 
@@ -106,6 +114,7 @@ impl Table {
             Self::Declarations => "declarations",
             Self::Classes => "classes",
             Self::TrieNodes => "trie_nodes",
+            Self::TrieNodesBefore => "trie_nodes_before",
             Self::Acceptances => "acceptances",
         }
     }
@@ -124,6 +133,7 @@ impl Table {
             | Self::Declarations
             | Self::Classes
             | Self::TrieNodes
+            | Self::TrieNodesBefore
             | Self::Acceptances => Access::ByKey,
         }
     }

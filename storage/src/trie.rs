@@ -11,15 +11,23 @@
 //! <https://docs.starknet.io/learn/protocol/state>.
 //!
 //! Only the tries of the tip are stored, one node per place, so a block overwrites what it changes.
+//! What it overwrote of late is kept beside them ([`before`]), and leads back to the tries of older
+//! blocks, for proofs of what was in them ([`proof`]).
 
+pub(crate) mod before;
 mod hash;
 mod node;
 mod path;
+pub(crate) mod proof;
 #[cfg(test)]
 pub(crate) mod tests;
 mod tree;
 
-use std::{collections::BTreeSet, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    sync::{Mutex, PoisonError},
+};
 
 use pathfinder_crypto::Felt;
 use rayon::prelude::{IntoParallelIterator, ParallelIterator};
@@ -29,6 +37,7 @@ use starknet_api::{
     state::ThinStateDiff,
 };
 
+pub use self::proof::{ContractLeaf, Proof, ProofNode, Wanted};
 use self::{
     node::Trie,
     path::Path,
@@ -43,6 +52,7 @@ use crate::Error;
 pub struct Update {
     roots: StateRoots,
     writes: Writes,
+    before: Vec<u8>,
 }
 
 /// The tip, as far as the tries need it.
@@ -77,20 +87,23 @@ type Writes = Vec<(Vec<u8>, Option<Vec<u8>>)>;
 /// # Errors
 /// [`Error::TrieNode`] if the stored nodes are not those of a trie, and whatever `tip` cannot read.
 pub fn compute(tip: &dyn TrieReader, diff: &ThinStateDiff) -> Result<Update, Error> {
+    let tip = Recording { tip, read: Mutex::default() };
     let (contracts, classes) =
-        rayon::join(|| update_contracts(tip, diff), || update_classes(tip, diff));
+        rayon::join(|| update_contracts(&tip, diff), || update_classes(&tip, diff));
     let (contracts_root, mut writes) = contracts?;
     let (classes_root, mut class_writes) = classes?;
     writes.append(&mut class_writes);
     // In the order of the table, which is the cheapest one to write in.
     writes.sort_unstable();
+    let read = tip.read.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let before = before::encode(writes.iter().map(|(key, _)| (key, read.get(key))));
 
     let output = |root| HashOutput(hash::starknet_felt(root));
     let roots = StateRoots {
         contracts_trie_root_hash: output(contracts_root),
         classes_trie_root_hash: output(classes_root),
     };
-    Ok(Update { roots, writes })
+    Ok(Update { roots, writes, before })
 }
 
 impl Update {
@@ -108,6 +121,11 @@ impl Update {
     pub(crate) fn writes(&self) -> &[(Vec<u8>, Option<Vec<u8>>)] {
         &self.writes
     }
+
+    /// The nodes that [`Update::writes`] overwrites, as they are, see [`before`].
+    pub(crate) fn before(&self) -> &[u8] {
+        &self.before
+    }
 }
 
 impl fmt::Debug for Update {
@@ -116,6 +134,32 @@ impl fmt::Debug for Update {
             .field("roots", &self.roots)
             .field("writes", &self.writes.len())
             .finish()
+    }
+}
+
+/// Remembers the nodes that are read: one that is overwritten was read before.
+struct Recording<'a> {
+    tip: &'a dyn TrieReader,
+    read: Mutex<BTreeMap<Vec<u8>, Vec<u8>>>,
+}
+
+impl TrieReader for Recording<'_> {
+    fn node(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
+        let node = self.tip.node(key)?;
+        if let Some(node) = &node {
+            // A map is whole between any two of its operations, so a poisoned lock is no harm.
+            let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+            read.insert(key.to_vec(), node.clone());
+        }
+        Ok(node)
+    }
+
+    fn nonce(&self, contract: ContractAddress) -> Result<Nonce, Error> {
+        self.tip.nonce(contract)
+    }
+
+    fn class_hash_at(&self, contract: ContractAddress) -> Result<Option<ClassHash>, Error> {
+        self.tip.class_hash_at(contract)
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod answers;
 mod matrix;
+mod proofs;
 mod traces;
 mod vectors;
 

@@ -12,6 +12,7 @@ pub mod diff;
 mod field;
 pub mod hash;
 mod header;
+pub mod proof;
 pub mod state;
 pub mod transaction;
 pub mod trie;

@@ -54,6 +54,7 @@ pub(crate) fn limits() -> Limits {
         connections_max: 100,
         idle_timeout: Duration::from_secs(60),
         events_blocks_max: 100,
+        proof_keys_max: 100,
     }
 }
 

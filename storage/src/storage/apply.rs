@@ -11,7 +11,7 @@ use crate::{
     Block, Class, Error,
     engine::{Batch, Engine},
     log::Location,
-    tables::{self, APPLIED_UP_TO, HistoryKey, State, Table},
+    tables::{self, APPLIED_UP_TO, HistoryKey, PROOF_BLOCKS, State, Table},
     trie::{self, TrieReader},
 };
 
@@ -56,24 +56,44 @@ pub(super) fn check(block: &Block) -> Result<(), Error> {
     Ok(())
 }
 
+/// A block on its way into the tables.
+pub(super) struct Entry<'a> {
+    /// The place of the block in the chain log.
+    pub(super) at: Location,
+    pub(super) block: &'a Block,
+    /// The forms of its classes.
+    pub(super) classes: &'a [(ClassHash, Bytes)],
+    pub(super) tries: &'a trie::Update,
+    /// The newest block that is known to be in the chain log.
+    pub(super) newest: BlockNumber,
+}
+
 /// Writes everything that the tables keep of a block, in one batch.
-///
-/// `at` is the place of the block in the chain log, `classes` are the forms of its classes.
-pub(super) fn apply(
-    engine: &dyn Engine,
-    at: Location,
-    block: &Block,
-    classes: &[(ClassHash, Bytes)],
-    tries: &trie::Update,
-) -> Result<(), Error> {
+pub(super) fn apply(engine: &dyn Engine, entry: &Entry<'_>) -> Result<(), Error> {
+    let Entry { at, block, classes, tries, .. } = *entry;
     let number = block.header.number();
     let mut batch = Batch::default();
+    put_old_nodes(&mut batch, entry);
     put_indexes(&mut batch, block, at);
     put_state(&mut batch, block);
     put_classes(&mut batch, block, classes);
     put_nodes(&mut batch, tries);
     batch.put(Table::Meta, APPLIED_UP_TO, number.0.to_be_bytes().to_vec());
     engine.write(batch)
+}
+
+/// What the block changes in the tries, as it was. It comes before the change in the batch, so that
+/// whoever reads a node and finds nothing here afterwards has read one from before the block.
+fn put_old_nodes<'a>(batch: &mut Batch<'a>, entry: &Entry<'a>) {
+    let number = entry.block.header.number();
+    // Where an engine is made again, most would be removed again.
+    if entry.newest.0 < number.0.saturating_add(PROOF_BLOCKS) {
+        let key = number.0.to_be_bytes().to_vec();
+        batch.put(Table::TrieNodesBefore, key, entry.tries.before());
+    }
+    if let Some(outdated) = number.0.checked_sub(PROOF_BLOCKS) {
+        batch.remove(Table::TrieNodesBefore, outdated.to_be_bytes().to_vec());
+    }
 }
 
 /// What changes in the tries.

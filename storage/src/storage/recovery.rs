@@ -103,7 +103,8 @@ fn catch_up(
     let Some(last) = chain.last().filter(|last| from != Some(*last)) else {
         return Ok(done);
     };
-    let blocks = newest_number(chain, last)?.0 + 1;
+    let newest = newest_number(chain, last)?;
+    let blocks = newest.0 + 1;
     // With resets in between there may be more records than blocks are missing.
     let missing = blocks.saturating_sub(done).max(1);
     tracing::info!(
@@ -113,10 +114,11 @@ fn catch_up(
     progress(0, missing);
     // The first record is the last one in the engine, if there is one.
     let records = chain.records(from).skip(usize::from(from.is_some()));
+    let again = Again { engine, chain, newest };
     let mut blocks = done;
     for (count, record) in (1..).zip(records) {
         let (at, record) = record?;
-        blocks = apply_again(engine, chain, BlockNumber(blocks), (at, &record))?.0 + 1;
+        blocks = again.apply(BlockNumber(blocks), (at, &record))?.0 + 1;
         progress(missing.min(count), missing);
     }
     Ok(blocks)
@@ -150,31 +152,42 @@ fn newest_number(chain: &Log, last: Location) -> Result<BlockNumber, Error> {
     })
 }
 
-/// Applies a record where block `next` is expected; returns the newest block from then on.
-fn apply_again(
-    engine: &dyn Engine,
-    chain: &Log,
-    next: BlockNumber,
-    (at, record): (Location, &Bytes),
-) -> Result<BlockNumber, Error> {
-    let decoded = codec::decode_record(record).map_err(|source| Error::Block { at, source })?;
-    let block = match decoded {
-        Record::Block(block) => block,
-        Record::Reset(_) => {
-            return reset::apply_reset(engine, chain, at, record).map(|reset| reset.after);
+/// What records are applied to again.
+struct Again<'a> {
+    engine: &'a dyn Engine,
+    chain: &'a Log,
+    /// The newest block once everything is applied.
+    newest: BlockNumber,
+}
+
+impl Again<'_> {
+    /// Applies a record where block `next` is expected; returns the newest block from then on.
+    fn apply(
+        &self,
+        next: BlockNumber,
+        (at, record): (Location, &Bytes),
+    ) -> Result<BlockNumber, Error> {
+        let &Self { engine, chain, newest } = self;
+        let undecodable = |source| Error::Block { at, source };
+        let block = match codec::decode_record(record).map_err(undecodable)? {
+            Record::Block(block) => block,
+            Record::Reset(_) => {
+                return reset::apply_reset(engine, chain, at, record).map(|reset| reset.after);
+            }
+        };
+        let number = block.header.number();
+        if number != next {
+            return Err(Error::OutOfOrder { got: number, expected: next });
         }
-    };
-    let number = block.header.number();
-    if number != next {
-        return Err(Error::OutOfOrder { got: number, expected: next });
+        apply::check(&block)?;
+        let tries = trie::compute(&Tip(engine), &block.state_diff)?;
+        let (got, expected) = (tries.state_root(), block.header.state_root);
+        if got != expected {
+            return Err(Error::WrongRoot { number, got, expected });
+        }
+        let classes = codec::encoded_classes(record).map_err(undecodable)?;
+        let entry = apply::Entry { at, block: &block, classes: &classes, tries: &tries, newest };
+        apply::apply(engine, &entry)?;
+        Ok(number)
     }
-    apply::check(&block)?;
-    let tries = trie::compute(&Tip(engine), &block.state_diff)?;
-    let (got, expected) = (tries.state_root(), block.header.state_root);
-    if got != expected {
-        return Err(Error::WrongRoot { number, got, expected });
-    }
-    let classes = codec::encoded_classes(record).map_err(|source| Error::Block { at, source })?;
-    apply::apply(engine, at, &block, &classes, &tries)?;
-    Ok(number)
 }

@@ -97,6 +97,7 @@ fn undo(engine: &dyn Engine, chain: &Log, number: BlockNumber) -> Result<BlockNu
 fn remove_indexes(batch: &mut Batch<'_>, block: &Block) {
     let number = block.header.number().0.to_be_bytes().to_vec();
     batch.remove(Table::Blocks, number.clone());
+    batch.remove(Table::TrieNodesBefore, number.clone());
     batch.remove(Table::Acceptances, number);
     batch.remove(Table::BlockNumbers, block.header.hash.0.to_bytes_be().to_vec());
     for transaction in &block.transactions {

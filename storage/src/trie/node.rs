@@ -11,6 +11,14 @@ use super::{
 };
 use crate::Error;
 
+/// How many bytes a key of the node table has at most.
+const KEY_BYTES_MAX: usize = 66;
+
+/// The first bytes of the keys of each kind of trie.
+const CONTRACTS: u8 = 0;
+const CLASSES: u8 = 1;
+const STORAGE: u8 = 2;
+
 /// Which trie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Trie {
@@ -62,18 +70,42 @@ impl Trie {
     /// The key of the node table: kind of trie ‖ contract, if any ‖ depth ‖ path. A trie's nodes
     /// are neighbours, the upper ones first.
     pub(super) fn key(self, place: Place) -> Vec<u8> {
-        let mut key = Vec::with_capacity(66);
-        match self {
-            Self::Contracts => key.push(0),
-            Self::Classes => key.push(1),
-            Self::Storage(contract) => {
-                key.push(2);
-                key.extend_from_slice(&contract.to_bytes_be());
-            }
-        }
+        let mut key = self.prefix();
         key.push(place.depth);
         key.extend_from_slice(&place.path.to_bytes()[..bytes_of(place.depth)]);
         key
+    }
+
+    /// What the keys of a trie begin with, and those of no other.
+    pub(super) fn prefix(self) -> Vec<u8> {
+        let mut key = Vec::with_capacity(KEY_BYTES_MAX);
+        match self {
+            Self::Contracts => key.push(CONTRACTS),
+            Self::Classes => key.push(CLASSES),
+            Self::Storage(contract) => {
+                key.push(STORAGE);
+                key.extend_from_slice(&contract.to_bytes_be());
+            }
+        }
+        key
+    }
+
+    /// Takes a key apart: what the keys of its trie begin with, the depth, and the path that leads
+    /// there. `None` for what is no key.
+    pub(super) fn split(key: &[u8]) -> Option<(&[u8], u8, Path)> {
+        let prefix_bytes = match *key.first()? {
+            CONTRACTS | CLASSES => 1,
+            STORAGE => 33,
+            _ => return None,
+        };
+        let (prefix, rest) = key.split_at_checked(prefix_bytes)?;
+        let (&depth, steps) = rest.split_first()?;
+        if HEIGHT < depth || steps.len() != bytes_of(depth) {
+            return None;
+        }
+        let mut path = [0; 32];
+        path[..steps.len()].copy_from_slice(steps);
+        Some((prefix, depth, Path::from_bytes(path)))
     }
 }
 

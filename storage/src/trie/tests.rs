@@ -10,7 +10,7 @@ use starknet_api::{
 };
 use starknet_types_core::felt::Felt;
 
-use super::{TrieReader, Update, compute};
+use super::{TrieReader, Update, before, compute};
 use crate::Error;
 
 /// A tip in memory.
@@ -25,10 +25,23 @@ impl Tip {
     /// Applies one block.
     fn commit(&mut self, diff: &ThinStateDiff) -> Update {
         let update = compute(self, diff).expect("the nodes are whole");
+        self.check_before(&update);
         self.write(update.writes());
         self.nonces.extend(&diff.nonces);
         self.classes.extend(&diff.deployed_contracts);
         update
+    }
+
+    /// What the update keeps is what it overwrites.
+    fn check_before(&self, update: &Update) {
+        let mut kept = BTreeMap::new();
+        let keep = |key: &[u8], node: Option<&[u8]>| {
+            kept.insert(key.to_vec(), node.map(<[u8]>::to_vec));
+        };
+        before::visit(update.before(), keep).expect("it is whole");
+        let written = update.writes().iter();
+        let there = written.map(|(key, _)| (key.clone(), self.nodes.get(key).cloned()));
+        assert_eq!(kept, there.collect());
     }
 
     fn write(&mut self, writes: &[(Vec<u8>, Option<Vec<u8>>)]) {

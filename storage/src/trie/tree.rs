@@ -309,14 +309,14 @@ impl<'a> Tree<'a> {
     }
 
     /// The node at a place below the root, where there must be one.
-    fn read(&self, place: Place) -> Result<Node, Error> {
+    pub(super) fn read(&self, place: Place) -> Result<Node, Error> {
         let key = self.trie.key(place);
         let value = self.reader.node(&key)?;
         value.and_then(|value| Node::decode(&value, place)).ok_or_else(|| damaged(&key))
     }
 
     /// The hash of the root and its node, `None` if the trie is empty.
-    fn read_root(&self) -> Result<Option<(Felt, Node)>, Error> {
+    pub(super) fn read_root(&self) -> Result<Option<(Felt, Node)>, Error> {
         let key = self.trie.key(Place::ROOT);
         let Some(value) = self.reader.node(&key)? else {
             return Ok(None);

@@ -1,4 +1,5 @@
-//! The roots again, from nothing but all leaves and the definition, with other code for the hashes.
+//! The roots again, from nothing but all leaves and the definition, with other code for the hashes;
+//! and what a proof proves.
 
 use std::collections::BTreeMap;
 
@@ -6,6 +7,8 @@ use starknet_types_core::{
     felt::Felt,
     hash::{Pedersen, Poseidon, StarkHash},
 };
+
+use crate::trie::ProofNode;
 
 /// Leaves by key. Zeros are not in it.
 pub(crate) type Leaves = BTreeMap<Felt, Felt>;
@@ -105,4 +108,42 @@ fn subtree(leaves: &[(Vec<bool>, Felt)], hash: &dyn Fn(&Felt, &Felt) -> Felt) ->
             .fold(Felt::ZERO, |way, bit| way * Felt::TWO + Felt::from(u8::from(*bit)));
         hash(&below(leaves, edge), &way) + Felt::from(edge)
     }
+}
+
+/// The value of a key that nodes prove under a root; `None` if they do not, or if any of them has
+/// another hash than it says.
+pub(crate) fn proven(
+    root: Felt,
+    nodes: &[(Felt, ProofNode)],
+    key: Felt,
+    hash: &dyn Fn(&Felt, &Felt) -> Felt,
+) -> Option<Felt> {
+    let of = |node: &ProofNode| match node {
+        ProofNode::Binary { left, right } => hash(left, right),
+        ProofNode::Edge { path, length, child } => hash(child, path) + Felt::from(*length),
+    };
+    if nodes.iter().any(|(claimed, node)| *claimed != of(node)) {
+        return None;
+    }
+    let nodes: BTreeMap<_, _> = nodes.iter().copied().collect();
+    let bits = &key.to_bits_be()[5..];
+    let (mut at, mut depth) = (root, 0);
+    while depth < bits.len() && at != Felt::ZERO {
+        match nodes.get(&at)? {
+            ProofNode::Binary { left, right } => {
+                at = if bits[depth] { *right } else { *left };
+                depth += 1;
+            }
+            ProofNode::Edge { path, length, child } => {
+                let length = usize::from(*length);
+                let way = &path.to_bits_be()[256 - length..];
+                if bits.get(depth..depth + length)? != way {
+                    return Some(Felt::ZERO);
+                }
+                at = *child;
+                depth += length;
+            }
+        }
+    }
+    Some(at)
 }

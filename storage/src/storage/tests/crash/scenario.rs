@@ -319,7 +319,8 @@ fn check_chain(storage: &Storage, view: &View) {
     assert!(blocks == view.blocks && resets == view.resets, "the log is another chain");
 }
 
-fn root_after(state: &mut naive::State, block: &Block) -> Felt {
+/// Takes a block into a state; returns its root.
+pub(crate) fn root_after(state: &mut naive::State, block: &Block) -> Felt {
     let diff = &block.state_diff;
     for (address, cells) in &diff.storage_diffs {
         let leaves = state.storage.entry(***address).or_default();
