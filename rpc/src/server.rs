@@ -58,7 +58,7 @@ pub struct Limits {
     /// How long a connection may be silent. More than `request_timeout`, because a caller who waits
     /// for an answer is silent, too.
     pub idle_timeout: Duration,
-    /// Blocks that one `starknet_getEvents` reads before it answers with a continuation token.
+    /// Blocks that may hold what one `starknet_getEvents` looks for, and that it reads before it answers with a continuation token.
     pub events_blocks_max: u64,
     /// Keys that one `starknet_getStorageProof` proves.
     pub proof_keys_max: usize,

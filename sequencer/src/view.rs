@@ -5,7 +5,7 @@ mod traces;
 use std::sync::Arc;
 
 use kraken_execution::{Changes, State, Trace};
-use kraken_storage::{Block, Error, ExecutedTransaction, Proof, Storage, Wanted};
+use kraken_storage::{Block, Error, EventPattern, ExecutedTransaction, Proof, Storage, Wanted};
 use starknet_api::{
     block::{BlockHash, BlockInfo, BlockNumber},
     core::ContractAddress,
@@ -227,6 +227,19 @@ impl View {
             return Ok(None);
         }
         self.storage.proof(number, wanted)
+    }
+
+    /// The blocks from one up to another that may hold events that fit, in order; all others up to
+    /// the open one hold none. Of blocks that are not closed nothing is known, so all may.
+    pub fn blocks_with_events(
+        &self,
+        from: BlockNumber,
+        to: BlockNumber,
+        pattern: &EventPattern,
+    ) -> impl Iterator<Item = Result<BlockNumber, Error>> {
+        let closed = self.storage.blocks_with_events(from, to.min(self.parts.latest), pattern);
+        let unsealed = self.unsealed().map(|block| block.info.block_number);
+        closed.chain(unsealed.filter(move |number| (from..=to).contains(number)).map(Ok))
     }
 
     /// What an unsealed block has changed so far.

@@ -12,6 +12,7 @@ pub mod codec;
 mod disk;
 mod engine;
 mod error;
+mod events;
 pub mod log;
 mod snapshot;
 mod storage;
@@ -22,6 +23,7 @@ pub mod trie;
 
 pub use block::{Block, Class, ExecutedTransaction, Header, Receipt, Reset, SierraClass};
 pub use error::Error;
+pub use events::EventPattern;
 pub use snapshot::Snapshot;
-pub use storage::{Config, Storage};
+pub use storage::{Candidates, Config, Storage};
 pub use trie::{ContractLeaf, Proof, ProofNode, Wanted};

@@ -1,6 +1,7 @@
 //! The door of this room.
 
 mod apply;
+mod filters;
 mod folder;
 mod order_logs;
 mod proofs;
@@ -27,6 +28,7 @@ use starknet_api::{
     transaction::TransactionHash,
 };
 
+pub use self::filters::Candidates;
 use self::{apply::Tip, folder::Folder, order_logs::OrderLogs};
 use crate::{
     Block, Class, Error, Reset, Snapshot,

@@ -2,7 +2,7 @@
 //!
 //! Numbers are big endian, so that keys sort as numbers do. Felts are 32 bytes, big endian. All
 //! tables but the acceptances are written by `storage::apply`, in one batch per block, and none is
-//! ever pruned but the old nodes of tries.
+//! ever pruned but the old nodes of tries and the filters of single blocks.
 //!
 //! State is kept twice. A *flat* table has the latest value of a key and the block that wrote it, a
 //! *history* table has every value with the block that wrote it. The value of a key after block N is
@@ -21,7 +21,7 @@ use starknet_types_core::felt::Felt;
 use crate::{Error, log::Location};
 
 /// Changes with every change of what the engine or a record of a log holds.
-pub(crate) const SCHEMA: u32 = 4;
+pub(crate) const SCHEMA: u32 = 5;
 
 /// How many blocks below the newest one have storage proofs: the 128 that callers count on, below
 /// the newest accepted block, which is at most a few blocks below the newest one.
@@ -59,6 +59,11 @@ pub(crate) enum Table {
     /// Block number → the nodes of the tries that the block wrote, as they were before it, see
     /// `trie::before`. Only of the newest [`PROOF_BLOCKS`] blocks.
     TrieNodesBefore,
+    /// Block number → the filter over the events of the block, see `events`. Until its range is full.
+    EventFilters,
+    /// Number of a full range of blocks ‖ bit of a filter, 2 bytes → the blocks of the range in whose
+    /// filters that bit is set, see `events`. Nothing where it is set in none.
+    EventRows,
     /// Block number → the quorum that accepted the block, opaque. Written on its own, and had again
     /// from other validators when lost.
     Acceptances,
@@ -75,7 +80,7 @@ pub(crate) enum Access {
 
 impl Table {
     /// Every table.
-    pub(crate) const ALL: [Self; 15] = [
+    pub(crate) const ALL: [Self; 17] = [
         Self::Meta,
         Self::Blocks,
         Self::BlockNumbers,
@@ -90,6 +95,8 @@ impl Table {
         Self::Classes,
         Self::TrieNodes,
         Self::TrieNodesBefore,
+        Self::EventFilters,
+        Self::EventRows,
         Self::Acceptances,
     ];
 
@@ -115,6 +122,8 @@ impl Table {
             Self::Classes => "classes",
             Self::TrieNodes => "trie_nodes",
             Self::TrieNodesBefore => "trie_nodes_before",
+            Self::EventFilters => "event_filters",
+            Self::EventRows => "event_rows",
             Self::Acceptances => "acceptances",
         }
     }
@@ -134,6 +143,8 @@ impl Table {
             | Self::Classes
             | Self::TrieNodes
             | Self::TrieNodesBefore
+            | Self::EventFilters
+            | Self::EventRows
             | Self::Acceptances => Access::ByKey,
         }
     }

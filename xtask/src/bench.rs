@@ -35,10 +35,44 @@ pub(crate) fn node(arguments: &[&str]) -> Result<()> {
 /// # Errors
 /// If a bench fails, or prints nothing that can be read.
 pub(crate) fn steps() -> Result<()> {
-    let rooms = ["bench", "-p", "kraken-mempool", "-p", "kraken-consensus", "--bench", "steps"];
-    let mut command = process::cargo(rooms);
-    command.arg("--").args(CRITERION).stderr(Stdio::inherit());
     println!("measuring, which takes some three minutes …");
+    let rows = measure(&["-p", "kraken-mempool", "-p", "kraken-consensus", "--bench", "steps"])?;
+    table(&rows);
+    let after = |rounds: &str| {
+        let row = rows.iter().find(|row| row.case == rounds);
+        row.map(|row| row.per_second)
+    };
+    if let (Some(short), Some(long)) = (after("round=100"), after("round=10000")) {
+        println!(
+            "\n  a certificate after 10,000 rounds costs {:.2} of one after 100",
+            short / long
+        );
+    }
+    Ok(())
+}
+
+/// Measures how many blocks a search for events passes over.
+///
+/// # Errors
+/// As [`steps`].
+pub(crate) fn events() -> Result<()> {
+    println!("making 100,000 blocks and searching them, which takes some minutes …");
+    let rows = measure(&["-p", "kraken-storage", "--features", "testing", "--bench", "events"])?;
+    table(&rows);
+    if let [all, filtered] = rows.as_slice() {
+        println!(
+            "\n  100,000 blocks take {:.1} ms with filters, {:.0} times as fast as one by one",
+            1e8 / filtered.per_second,
+            filtered.per_second / all.per_second,
+        );
+    }
+    Ok(())
+}
+
+/// Runs benches of criterion.
+fn measure(benches: &[&str]) -> Result<Vec<Row>> {
+    let mut command = process::cargo(["bench"]);
+    command.args(benches).arg("--").args(CRITERION).stderr(Stdio::inherit());
     let output = command.output().context("cannot start cargo bench")?;
     let text = String::from_utf8_lossy(&output.stdout);
     if !output.status.success() {
@@ -48,8 +82,7 @@ pub(crate) fn steps() -> Result<()> {
     if rows.is_empty() {
         bail!("cargo bench printed nothing that can be read:\n{text}");
     }
-    table(&rows);
-    Ok(())
+    Ok(rows)
 }
 
 /// Reads what criterion prints: a name, and below or beside it `thrpt: [low middle high]`.
@@ -93,16 +126,6 @@ fn table(rows: &[Row]) {
     println!("\n  operation                case             per second per core");
     for Row { operation, case, per_second } in rows {
         println!("  {operation:<23}  {case:<15}  {:>19}", thousands(*per_second));
-    }
-    let after = |rounds: &str| {
-        let row = rows.iter().find(|row| row.case == rounds);
-        row.map(|row| row.per_second)
-    };
-    if let (Some(short), Some(long)) = (after("round=100"), after("round=10000")) {
-        println!(
-            "\n  a certificate after 10,000 rounds costs {:.2} of one after 100",
-            short / long
-        );
     }
 }
 

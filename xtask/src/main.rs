@@ -73,6 +73,7 @@ Commands:
   bench [NAME] [ARGS]   Runs one bench of the node in release mode: execution, order, soak or flood;
                         without a name, says what there is.
   bench steps           Measures what single steps of mempool and consensus cost, as one table.
+  bench events          Measures a search for rare events in 100,000 blocks, with filters and without.
   bench transfers [--protocol P] [--rate N] [--seconds S]
                         Signed transfers of starknet.js through a testnet of four validators: the
                         highest rate that they keep up with, and the time from sending a transfer
@@ -122,6 +123,7 @@ fn run(arguments: &[String]) -> Result<()> {
         ["mutants", name] => mutants::run(name),
         ["fuzz", chosen @ ..] => fuzz::run(chosen),
         ["bench", "steps"] => bench::steps(),
+        ["bench", "events"] => bench::events(),
         ["bench", "transfers", arguments @ ..] => transfers::run(arguments),
         ["bench", arguments @ ..] => bench::node(arguments),
         ["net"] => net::run(),

@@ -8,11 +8,8 @@
 use std::{collections::BTreeSet, num::NonZeroU64};
 
 use kraken_sequencer::BlockAt;
-use starknet_api::{
-    block::BlockNumber,
-    core::ContractAddress,
-    transaction::{Event, EventKey},
-};
+use kraken_storage::EventPattern;
+use starknet_api::{block::BlockNumber, core::ContractAddress};
 use starknet_types_core::felt::Felt;
 
 use crate::{
@@ -31,23 +28,17 @@ const CHUNK_MAX: u64 = 1_024;
 /// The most keys of one filter, of all places together.
 const KEYS_MAX: usize = 1_024;
 
+/// Blocks that are passed over for a page, read or not; a thousand ranges of filters.
+const PASSED_MAX: u64 = 1 << 20;
+
 /// EVENT_FILTER and RESULT_PAGE_REQUEST.
 #[derive(Debug)]
 struct Request {
     from_block: Option<BlockId>,
     to_block: Option<BlockId>,
-    filter: Filter,
+    filter: EventPattern,
     chunk_size: u64,
     continuation_token: Option<String>,
-}
-
-/// Which events are wanted.
-#[derive(Debug, Default)]
-struct Filter {
-    /// `None` is any.
-    addresses: Option<BTreeSet<ContractAddress>>,
-    /// By place of the key, the values that fit; an empty set is any.
-    keys: Vec<BTreeSet<Felt>>,
 }
 
 /// The place of an event: its block, and its place among all events there.
@@ -75,7 +66,7 @@ struct Search {
 /// Answers `starknet_getEvents`.
 ///
 /// A page may hold fewer events than asked for, and even none, and still have a successor: a
-/// search ends at a limit of blocks.
+/// search ends at a limit of blocks. Only blocks that may hold an event that is wanted are read.
 ///
 /// # Errors
 /// [`Error::BlockNotFound`], [`Error::PageSizeTooBig`], [`Error::InvalidContinuationToken`],
@@ -113,40 +104,56 @@ pub(crate) fn answer(call: &Call<'_>) -> Result<EventsChunk, Error> {
         let block = view.block(BlockNumber(number))?;
         Ok(block.ok_or(Internal::Broken { what: "a block is missing" })?)
     };
-    page(search, &request.filter, block)
+    let (first, last) = (BlockNumber(search.from.block), BlockNumber(search.last()));
+    let candidates = view.blocks_with_events(first, last, &request.filter);
+    let candidates = candidates.map(|number| Ok(number?.0));
+    page(search, &request.filter, candidates, block)
 }
 
-/// Looks at events one by one until the page is full or the stretch ends.
+/// Looks at the events of blocks one by one until the page is full or the stretch ends. All other
+/// blocks up to the last one hold nothing that is wanted.
 fn page(
     search: Search,
-    filter: &Filter,
+    filter: &EventPattern,
+    candidates: impl Iterator<Item = Result<u64, Error>>,
     block: impl Fn(u64) -> Result<BlockAt, Error>,
 ) -> Result<EventsChunk, Error> {
     let mut events = Vec::new();
-    let mut start = search.from.event;
-    let stop = search.from.block.saturating_add(search.blocks_max.max(1));
-    for number in search.from.block..=search.to_block {
-        if stop <= number {
-            let next = Place { block: number, event: 0 };
-            return Ok(EventsChunk { events, continuation_token: Some(next.to_token()) });
+    let go_on = |events, block, event| {
+        let next = Place { block, event };
+        Ok(EventsChunk { events, continuation_token: Some(next.to_token()) })
+    };
+    for (read, number) in (0..).zip(candidates) {
+        let number = number?;
+        if search.blocks_max.max(1) <= read {
+            return go_on(events, number, 0);
         }
         let block = block(number)?;
+        let start = if number == search.from.block { search.from.event } else { 0 };
         for (event, found) in matching(&block, filter, start) {
             if events.len() == search.events_max {
-                let next = Place { block: number, event };
-                return Ok(EventsChunk { events, continuation_token: Some(next.to_token()) });
+                return go_on(events, number, event);
             }
             events.push(found);
         }
-        start = 0;
+    }
+    if search.last() < search.to_block {
+        return go_on(events, search.last() + 1, 0);
     }
     Ok(EventsChunk { events, continuation_token: None })
+}
+
+impl Search {
+    /// The last block that is passed over.
+    fn last(&self) -> u64 {
+        self.to_block.min(self.from.block.saturating_add(PASSED_MAX - 1))
+    }
 }
 
 /// The events of a block that are wanted, from a place on, with their places among all.
 fn matching<'a>(
     block: &'a BlockAt,
-    filter: &'a Filter,
+    filter: &'a EventPattern,
     start: usize,
 ) -> impl Iterator<Item = (usize, EmittedEvent)> + 'a {
     let block_hash = match block {
@@ -165,7 +172,7 @@ fn matching<'a>(
         })
         .enumerate()
         .skip(start)
-        .filter(|(_, (_, _, _, event))| filter.wants(event))
+        .filter(|(_, (_, _, _, event))| filter.fits(event))
         .map(move |(place, (transaction_index, executed, event_index, event))| {
             let found = EmittedEvent {
                 from_address: event.from_address.into(),
@@ -179,16 +186,6 @@ fn matching<'a>(
             };
             (place, found)
         })
-}
-
-impl Filter {
-    fn wants(&self, event: &Event) -> bool {
-        self.addresses.as_ref().is_none_or(|addresses| addresses.contains(&event.from_address))
-            && self.keys.iter().enumerate().all(|(place, wanted)| {
-                let key = event.content.keys.get(place);
-                wanted.is_empty() || key.is_some_and(|EventKey(key)| wanted.contains(key))
-            })
-    }
 }
 
 impl Place {
@@ -213,7 +210,7 @@ impl FromInput for Request {
         let request = Self {
             from_block: fields.optional("from_block")?,
             to_block: fields.optional("to_block")?,
-            filter: Filter {
+            filter: EventPattern {
                 addresses: addresses.map(|Addresses(addresses)| addresses),
                 keys: keys.unwrap_or_default().into_iter().map(BTreeSet::from_iter).collect(),
             },

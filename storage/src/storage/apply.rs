@@ -7,6 +7,7 @@ use starknet_api::{
 };
 use starknet_types_core::felt::Felt;
 
+use super::filters;
 use crate::{
     Block, Class, Error,
     engine::{Batch, Engine},
@@ -78,6 +79,7 @@ pub(super) fn apply(engine: &dyn Engine, entry: &Entry<'_>) -> Result<(), Error>
     put_state(&mut batch, block);
     put_classes(&mut batch, block, classes);
     put_nodes(&mut batch, tries);
+    filters::put(&mut batch, engine, block)?;
     batch.put(Table::Meta, APPLIED_UP_TO, number.0.to_be_bytes().to_vec());
     engine.write(batch)
 }

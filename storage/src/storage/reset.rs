@@ -17,7 +17,7 @@ use starknet_types_core::felt::Felt;
 
 use super::{
     apply::{self, Tip},
-    existing_block,
+    existing_block, filters,
 };
 use crate::{
     Block, Error, Reset, codec,
@@ -89,6 +89,7 @@ fn undo(engine: &dyn Engine, chain: &Log, number: BlockNumber) -> Result<BlockNu
     remove_indexes(&mut batch, &block);
     before.put_back(&mut batch, &block)?;
     apply::put_nodes(&mut batch, &tries);
+    filters::remove(&mut batch, engine, number)?;
     batch.put(Table::Meta, APPLIED_UP_TO, parent.0.to_be_bytes().to_vec());
     engine.write(batch)?;
     Ok(parent)

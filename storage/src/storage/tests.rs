@@ -1,5 +1,6 @@
 mod crash;
 mod damage;
+mod filters;
 mod proofs;
 
 use std::{collections::BTreeMap, fs, path::Path};

@@ -1,7 +1,9 @@
+use std::iter;
+
 use kraken_storage::ExecutedTransaction;
 use proptest::{collection::vec, prelude::*};
 use serde_json::value::RawValue;
-use starknet_api::transaction::{EventContent, EventData};
+use starknet_api::transaction::{Event, EventContent, EventData, EventKey};
 
 use super::*;
 use crate::{
@@ -72,8 +74,8 @@ fn naive(
     found
 }
 
-fn filter(addresses: Option<&[u64]>, keys: &[Vec<u64>]) -> Filter {
-    Filter {
+fn filter(addresses: Option<&[u64]>, keys: &[Vec<u64>]) -> EventPattern {
+    EventPattern {
         addresses: addresses
             .map(|addresses| addresses.iter().map(|one| u128::from(*one).into()).collect()),
         keys: keys
@@ -83,10 +85,26 @@ fn filter(addresses: Option<&[u64]>, keys: &[Vec<u64>]) -> Filter {
     }
 }
 
+/// The blocks from a place on that hold something that is wanted, and every other one that does not:
+/// whoever names candidates may name too many.
+fn candidates(
+    blocks: &[BlockAt],
+    filter: &EventPattern,
+    from: Place,
+) -> impl Iterator<Item = Result<u64, Error>> {
+    let holds = |block: &&BlockAt| {
+        let mut events = block.transactions().iter().flat_map(|executed| &executed.receipt.events);
+        events.any(|event| filter.fits(event))
+    };
+    let named = |block: &&BlockAt| holds(block) || block.info().block_number.0.is_multiple_of(2);
+    let numbers = blocks.iter().filter(named).map(|block| block.info().block_number.0);
+    numbers.filter(|number| from.block <= *number).map(Ok).collect::<Vec<_>>().into_iter()
+}
+
 /// Follows the tokens from page to page.
 fn paged(
     blocks: &[BlockAt],
-    filter: &Filter,
+    filter: &EventPattern,
     events_max: usize,
     blocks_max: u64,
 ) -> Vec<(u64, usize, usize)> {
@@ -96,7 +114,8 @@ fn paged(
         let to_block = blocks.len() as u64 - 1;
         let search = Search { from, to_block, events_max, blocks_max };
         let block = |number: u64| Ok(blocks[usize::try_from(number).expect("small")].clone());
-        let chunk = page(search, filter, block).expect("no error");
+        let chunk =
+            page(search, filter, candidates(blocks, filter, from), block).expect("no error");
         assert!(chunk.events.len() <= events_max);
         for event in &chunk.events {
             let closed = event.block_number != to_block;
@@ -146,18 +165,20 @@ fn a_token_survives_the_closing_of_its_block() {
     let open = chain(&sketch);
     let search =
         Search { from: Place { block: 0, event: 0 }, to_block: 1, events_max: 4, blocks_max: 10 };
-    let any = Filter::default();
-    let first =
-        page(search, &any, |number| Ok(open[usize::try_from(number).expect("small")].clone()))
-            .expect("no error");
+    let any = EventPattern::default();
+    let first = page(search, &any, (0..2).map(Ok), |number| {
+        Ok(open[usize::try_from(number).expect("small")].clone())
+    })
+    .expect("no error");
     assert_eq!(first.continuation_token.as_deref(), Some("1-1"));
 
     let grown = chain(&vec![vec![events.clone()], vec![events.clone(), events], vec![]]);
     let from = Place::from_token("1-1").expect("own token");
     let search = Search { from, to_block: 2, ..search };
-    let second =
-        page(search, &any, |number| Ok(grown[usize::try_from(number).expect("small")].clone()))
-            .expect("no error");
+    let second = page(search, &any, (1..3).map(Ok), |number| {
+        Ok(grown[usize::try_from(number).expect("small")].clone())
+    })
+    .expect("no error");
     let places: Vec<_> = second
         .events
         .iter()
@@ -171,7 +192,9 @@ fn a_full_page_at_the_end_has_no_successor() {
     let blocks = chain(&vec![vec![vec![(1, vec![]), (1, vec![])]]]);
     let search =
         Search { from: Place { block: 0, event: 0 }, to_block: 0, events_max: 2, blocks_max: 1 };
-    let chunk = page(search, &Filter::default(), |_| Ok(blocks[0].clone())).expect("no error");
+    let chunk =
+        page(search, &EventPattern::default(), [Ok(0)].into_iter(), |_| Ok(blocks[0].clone()))
+            .expect("no error");
     assert_eq!((chunk.events.len(), chunk.continuation_token), (2, None));
 }
 
@@ -179,8 +202,26 @@ fn a_full_page_at_the_end_has_no_successor() {
 fn a_range_that_ends_before_it_starts_is_empty() {
     let search =
         Search { from: Place { block: 5, event: 0 }, to_block: 4, events_max: 2, blocks_max: 1 };
-    let chunk = page(search, &Filter::default(), |_| Err(Error::BlockNotFound)).expect("no error");
+    let none = iter::empty();
+    let chunk = page(search, &EventPattern::default(), none, |_| Err(Error::BlockNotFound));
+    let chunk = chunk.expect("no error");
     assert_eq!(chunk, EventsChunk { events: vec![], continuation_token: None });
+}
+
+#[test]
+fn a_search_that_finds_nothing_far_and_wide_goes_on_behind_it() {
+    let to_block = PASSED_MAX + 7;
+    let search =
+        Search { from: Place { block: 5, event: 3 }, to_block, events_max: 2, blocks_max: 1 };
+    let search_on = |search: Search| {
+        let chunk =
+            page(search, &EventPattern::default(), iter::empty(), |_| Err(Error::BlockNotFound));
+        chunk.expect("no error").continuation_token
+    };
+    let token = search_on(search).expect("there is more");
+    assert_eq!(token, format!("{}-0", PASSED_MAX + 5));
+    let from = Place::from_token(&token).expect("own token");
+    assert_eq!(search_on(Search { from, ..search }), None);
 }
 
 fn read(json: &str) -> Result<Request, String> {
