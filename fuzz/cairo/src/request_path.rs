@@ -139,6 +139,7 @@ fn limits() -> Limits {
         connections_max: 100,
         idle_timeout: Duration::from_secs(3_600),
         events_blocks_max: 100,
+        proof_keys_max: 100,
     }
 }
 

@@ -9,13 +9,10 @@ use starknet_api::{
 
 use crate::{
     dispatch::Call,
-    dto::{block_id::BlockId, proof::StorageProof},
+    dto::{block_id::SettledBlockId, proof::StorageProof},
     error::Error,
     params::{FromInput, Input, InvalidParams, Params},
 };
-
-/// A block whose state is settled: not the open one.
-struct ClosedBlockId(BlockId);
 
 /// A class hash that a trie can hold.
 struct Class(PatriciaKey);
@@ -32,7 +29,7 @@ struct StorageKeys {
 /// [`Error::BlockNotFound`], also for blocks that have no hash yet;
 /// [`Error::StorageProofNotSupported`].
 pub(crate) fn answer(call: &Call<'_>) -> Result<StorageProof, Error> {
-    let ClosedBlockId(block_id) = call.params.required("block_id")?;
+    let SettledBlockId(block_id) = call.params.required("block_id")?;
     let wanted = wanted(&call.params, call.context.config.limits.proof_keys_max)?;
     let block = match block_id.block(&call.view)? {
         BlockAt::Closed(block) => block,
@@ -81,16 +78,6 @@ impl Budget {
     }
 }
 
-impl FromInput for ClosedBlockId {
-    fn from_input(input: &Input<'_>) -> Result<Self, InvalidParams> {
-        let block_id = BlockId::from_input(input)?;
-        if block_id == BlockId::PreConfirmed {
-            return Err(input.expected("a block that is closed"));
-        }
-        Ok(Self(block_id))
-    }
-}
-
 impl FromInput for Class {
     fn from_input(input: &Input<'_>) -> Result<Self, InvalidParams> {
         PatriciaKey::from_input(input).map(Self)
@@ -123,7 +110,7 @@ mod tests {
         let params = Params::bind(spec, Some(&raw)).map_err(|error| error.to_string())?;
         params
             .required("block_id")
-            .and_then(|ClosedBlockId(_)| wanted(&params, keys_max))
+            .and_then(|SettledBlockId(_)| wanted(&params, keys_max))
             .map_err(|error| error.to_string())
     }
 
@@ -160,7 +147,10 @@ mod tests {
         }
         let beyond = "0x800000000000000000000000000000000000000000000000000000000000000";
         for (params, field) in [
-            (json!(["pre_confirmed"]), "block_id: expected a block that is closed"),
+            (
+                json!(["pre_confirmed"]),
+                "block_id: expected latest, l1_accepted, {block_hash} or {block_number}",
+            ),
             (json!([]), "block_id: missing"),
             (json!(["latest", ["0x1", beyond]]), "class_hashes[1]: expected a field element below"),
             (json!(["latest", [], "0x1"]), "contract_addresses: expected a list"),

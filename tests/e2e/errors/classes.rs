@@ -2,7 +2,7 @@
 
 use std::{fs, thread, time::Instant};
 
-use kraken_execution::testing;
+use kraken_execution::{genesis::UDC_ADDRESS, testing};
 use kraken_tests::{
     CallError, Client, Ledger, Matrix, Node, Wallet,
     client::{hex, wait_for},
@@ -109,6 +109,9 @@ fn bad_declares_are_refused_with_a_reason() {
             refused("version 2", &declare(1, &other), version, 61, "version"),
         ],
     );
+    // A contract that is no account, and could pay.
+    let gift = json!({ "address": hex(UDC_ADDRESS), "amount": 2e20 });
+    client.get("devnet_mint", gift);
     run(&client, &mut matrix, senders(&[0, 1, 2].map(|nonce| declare(nonce, &other))));
     let estimate = {
         let mut transaction = kraken_tests::wallet::broadcasted(&declare(1, &bomb));
@@ -131,7 +134,7 @@ fn senders([used, next, early]: &[RpcTransaction; 3]) -> Vec<super::Case> {
         }
     };
     let no_account = |body: &mut Value| {
-        body["sender_address"] = json!(hex(kraken_execution::genesis::UDC_ADDRESS));
+        body["sender_address"] = json!(hex(UDC_ADDRESS));
         body["nonce"] = json!("0x0");
     };
     vec![

@@ -105,6 +105,42 @@ fn searches_for_events_have_limits() {
 }
 
 #[test]
+fn proofs_reach_back_so_far() {
+    let node = node(&[]);
+    let mut matrix = Matrix::new("errors::reads::proofs_reach_back_so_far");
+    let client = node.client();
+    let proof = |fields: Value| ("starknet_getStorageProof", fields);
+    let many: Vec<_> = (1..=101).map(|number| format!("{number:#x}")).collect();
+    let far = json!({ "block_id": { "block_number": 999 } });
+    for _ in 0..161 {
+        client.get("devnet_createBlock", json!([]));
+    }
+    let cases = vec![
+        case("proof at an unknown block", proof(far), 24, "Block not found"),
+        case(
+            "proof 161 blocks below the newest",
+            proof(json!({ "block_id": { "block_number": 0 } })),
+            42,
+            "too far in the past",
+        ),
+        case(
+            "proof in the open block",
+            proof(json!({ "block_id": "pre_confirmed" })),
+            -32602,
+            "block_id",
+        ),
+        case(
+            "proof of 101 keys",
+            proof(json!({ "block_id": "latest", "class_hashes": many })),
+            -32602,
+            "class_hashes",
+        ),
+    ];
+    run(&client, &mut matrix, cases);
+    matrix.check();
+}
+
+#[test]
 fn failing_calls_and_estimates_say_why() {
     let wallet = Wallet::new(1);
     let node = node(&[]);
