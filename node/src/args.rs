@@ -9,6 +9,7 @@ pub(crate) mod committee;
 pub(crate) mod compile_class;
 pub(crate) mod environment;
 pub(crate) mod given;
+pub(crate) mod limits;
 pub(crate) mod value;
 pub(crate) mod worker;
 
@@ -29,6 +30,7 @@ use self::{
         TESTNET_HELP, TestnetArgs,
     },
     compile_class::CompileClassArgs,
+    limits::Limits,
     value::{AccountClass, BlockGeneration, ChainName, DumpOn, Engine, LogFilter, StateArchive},
     worker::{WORKER_HELP, WorkerArgs},
 };
@@ -139,6 +141,8 @@ pub(crate) struct DevArgs {
     accounts: AccountArgs,
     #[command(flatten)]
     server: ServerArgs,
+    #[command(flatten)]
+    limits: Limits,
     #[command(flatten)]
     chain: ChainArgs,
     #[command(flatten)]
@@ -443,6 +447,7 @@ impl DevArgs {
             host: self.server.host.unwrap_or(default.host),
             port: self.server.port.unwrap_or(default.port),
             timeout: self.server.timeout.map_or(default.timeout, Duration::from_secs),
+            limits: self.limits,
             data_dir: self.machine.data_dir.clone().or(default.data_dir),
             engine: self.machine.engine.unwrap_or(default.engine),
             workers: self.machine.workers.unwrap_or(default.workers),

@@ -5,6 +5,7 @@
 //! stored genesis is only ever compared with what somebody asked for.
 
 pub(crate) mod file;
+pub(crate) mod limits;
 pub(crate) mod run;
 pub(crate) mod worker;
 
@@ -19,7 +20,10 @@ use std::{
 use kraken_execution::Sandbox;
 use kraken_types::genesis;
 
-use crate::args::value::{BlockGeneration, ChainName, Engine, Interval, Protocol, Role, Transport};
+use crate::args::{
+    limits::Limits,
+    value::{BlockGeneration, ChainName, Engine, Interval, Protocol, Role, Transport},
+};
 
 /// Accounts in block 0.
 pub(crate) const ACCOUNTS: u16 = 10;
@@ -117,25 +121,6 @@ pub(crate) fn threads() -> NonZeroUsize {
     thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
 }
 
-/// How much callers of JSON-RPC may ask for.
-pub(crate) fn rpc_limits(timeout: Duration, workers: NonZeroUsize) -> kraken_rpc::Limits {
-    kraken_rpc::Limits {
-        body_bytes_max: 16 * 1024 * 1024,
-        batch_items_max: 1_000,
-        batch_concurrency: 8,
-        batch_response_bytes_max: 64 * 1024 * 1024,
-        read_permits: 64,
-        // Calls and estimates share the cores with blocks; waiting in line is cheaper than taking
-        // turns.
-        cairo_permits: workers.get().max(2),
-        request_timeout: timeout,
-        connections_max: 1_024,
-        idle_timeout: timeout + Duration::from_secs(30),
-        events_blocks_max: 10_000,
-        proof_keys_max: 100,
-    }
-}
-
 /// How classes are compiled that callers send. A large one takes a few seconds and some hundred
 /// megabytes; the rest is for machines that have other things to do.
 pub(crate) fn submission_sandbox(program: PathBuf, threads: NonZeroUsize) -> Sandbox {
@@ -176,6 +161,8 @@ pub(crate) struct Settings {
     pub(crate) port: u16,
     /// How long a request may take.
     pub(crate) timeout: Duration,
+    /// How much callers may ask for.
+    pub(crate) limits: Limits,
     /// Holds everything; without it, everything is in memory.
     pub(crate) data_dir: Option<PathBuf>,
     /// How transactions are executed.
@@ -206,6 +193,7 @@ impl Default for Settings {
             host: HOST,
             port: PORT,
             timeout: Duration::from_secs(TIMEOUT_SECONDS),
+            limits: Limits::default(),
             data_dir: None,
             engine: ENGINE,
             workers: threads(),

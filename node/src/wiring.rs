@@ -32,7 +32,10 @@ use tokio::{net::TcpListener, task};
 
 use self::address::{Remedies, rpc_failure};
 use crate::{
-    args::value::{BlockGeneration, Engine},
+    args::{
+        limits::Limits,
+        value::{BlockGeneration, Engine},
+    },
     failure::{self, Failure},
     folder::Folder,
     genesis,
@@ -127,6 +130,8 @@ struct Sequencing {
 struct Serving {
     listen: SocketAddr,
     timeout: Duration,
+    /// What was said about the rest.
+    limits: Limits,
     /// With which settings `devnet_*` methods are served, if they are.
     devnet: Option<Devnet>,
 }
@@ -342,7 +347,7 @@ fn rpc_config(
     let start_time_seconds = role.start_time_seconds();
     kraken_rpc::Config {
         listen: serving.listen,
-        limits: settings::rpc_limits(serving.timeout, role.threads()),
+        limits: serving.limits.resolve(serving.timeout, role.threads()),
         devnet: serving.devnet.map(|devnet| kraken_rpc::DevnetSettings {
             block_generation,
             start_time_seconds,

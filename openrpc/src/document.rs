@@ -13,6 +13,9 @@ pub(crate) struct Library {
     documents: BTreeMap<String, Value>,
 }
 
+/// A method without an answer, and its parameters with their schemas.
+pub(crate) type Notification = (String, Vec<(String, Value)>);
+
 /// A method as it stands in a document, with references to errors followed.
 #[derive(Debug)]
 pub(crate) struct RawMethod {
@@ -59,6 +62,34 @@ impl Library {
             })
             .collect();
         Self { documents }
+    }
+
+    /// The methods that do not answer, with the schemas of their parameters.
+    pub(crate) fn notifications(&self) -> Result<Vec<Notification>, LoadError> {
+        let mut notifications = Vec::new();
+        for (document, value) in &self.documents {
+            let methods = array(value, "methods").iter();
+            for method in methods.filter(|method| method.get("result").is_none()) {
+                let missing = |part: &str| LoadError::Shape {
+                    document: document.clone(),
+                    part: part.to_owned(),
+                };
+                let name = text(method, "name").ok_or_else(|| missing("method name"))?;
+                let parameter = |parameter: &Value| {
+                    let label = text(parameter, "name")
+                        .ok_or_else(|| missing(&format!("parameter name of {name}")))?;
+                    let mut schema = parameter.get("schema").cloned().ok_or_else(|| {
+                        missing(&format!("schema of parameter {label} of {name}"))
+                    })?;
+                    repair(&mut schema);
+                    Ok((label, schema))
+                };
+                let parameters = array(method, "params").iter().map(parameter);
+                let parameters = parameters.collect::<Result<_, LoadError>>()?;
+                notifications.push((name, parameters));
+            }
+        }
+        Ok(notifications)
     }
 
     /// The methods that answer, from all documents. Notifications have no result and are left out.

@@ -1,7 +1,8 @@
 //! Checks answers of the RPC against the official OpenRPC documents of Starknet.
 //!
-//! [`Documents::load`] reads a folder of these documents, and [`Documents::check_result`] and
-//! [`Documents::check_error`] say what is wrong with an answer. Used by tests only: nothing that
+//! [`Documents::load`] reads a folder of these documents, [`Documents::check_result`] and
+//! [`Documents::check_error`] say what is wrong with an answer, and [`Documents::check_notice`] with a
+//! notification. Used by tests only: nothing that
 //! runs in a validator depends on this package.
 //!
 //! Where checking departs from the letter of the documents:
@@ -40,6 +41,8 @@ pub use crate::error::LoadError;
 #[derive(Debug)]
 pub struct Documents {
     methods: BTreeMap<String, Method>,
+    /// By method, the parameters with what they must look like.
+    notifications: BTreeMap<String, Vec<(String, Validator)>>,
 }
 
 /// One method as the documents describe it.
@@ -146,7 +149,16 @@ impl Documents {
         if methods.is_empty() {
             return Err(LoadError::Empty);
         }
-        Ok(Self { methods })
+        let mut notifications = BTreeMap::new();
+        for (name, parameters) in library.notifications()? {
+            let compiled = parameters.into_iter().map(|(parameter, schema)| {
+                let validator = library.validator(&name, &document::closed(&schema))?;
+                Ok((parameter, validator))
+            });
+            let compiled = compiled.collect::<Result<_, LoadError>>()?;
+            notifications.insert(name, compiled);
+        }
+        Ok(Self { methods, notifications })
     }
 
     /// The names of all methods that can be called, in alphabetical order.
@@ -167,6 +179,42 @@ impl Documents {
         let described = self.described(method)?;
         let violations = violations(method, "", &described.result, result);
         if violations.is_empty() { Ok(()) } else { Err(violations) }
+    }
+
+    /// The names of all notifications, in alphabetical order.
+    pub fn notification_names(&self) -> impl Iterator<Item = &str> {
+        self.notifications.keys().map(String::as_str)
+    }
+
+    /// Checks the `params` of a notification: it has all that are described, and no others.
+    ///
+    /// # Errors
+    /// Every [`Violation`] that was found, at least one.
+    pub fn check_notice(&self, method: &str, params: &Value) -> Result<(), Vec<Violation>> {
+        let violation = |path: &str, problem: &str| Violation {
+            method: method.to_owned(),
+            path: path.to_owned(),
+            problem: problem.to_owned(),
+        };
+        let Some(described) = self.notifications.get(method) else {
+            return Err(vec![violation("", "the documents do not describe this notification")]);
+        };
+        let Some(given) = params.as_object() else {
+            return Err(vec![violation("", "the parameters are no object")]);
+        };
+        let mut found = Vec::new();
+        for (name, schema) in described {
+            let path = format!("/{name}");
+            match given.get(name) {
+                Some(value) => found.extend(violations(method, &path, schema, value)),
+                None => found.push(violation(&path, "it is missing")),
+            }
+        }
+        let is_known = |name: &String| described.iter().any(|(known, _)| known == name);
+        for name in given.keys().filter(|name| !is_known(name)) {
+            found.push(violation(&format!("/{name}"), "the documents do not know it"));
+        }
+        if found.is_empty() { Ok(()) } else { Err(found) }
     }
 
     /// Checks the `error` of an answer: the method may give this code, the message is the one

@@ -66,7 +66,15 @@ fn documents() -> Documents {
                 } },
                 "errors": [{ "$ref": "./api/api.json#/components/errors/NOT_FOUND" }],
             },
-            { "name": "test_notification", "params": [] },
+            {
+                "name": "test_notification",
+                "params": [
+                    { "name": "id", "schema": { "schema": { "type": "string" } } },
+                    { "name": "result", "schema": {
+                        "$ref": "./api/api.json#/components/schemas/BLOCK",
+                    } },
+                ],
+            },
         ],
         "components": { "schemas": {} },
     });
@@ -295,4 +303,22 @@ fn puts_right_what_no_chain_can_keep_to() {
     for key in ["8", "0x", "0x00", "0xg", too_large.as_str()] {
         assert!(!check(key, 3).is_empty(), "{key}");
     }
+}
+
+#[test]
+fn a_notification_has_the_described_parameters_and_no_others() {
+    let documents = documents();
+    assert_eq!(documents.notification_names().collect::<Vec<_>>(), ["test_notification"]);
+    let block = json!({ "number": 1, "hashes": ["0x1"], "hash": "0x2" });
+    let check = |params: Value| match documents.check_notice("test_notification", &params) {
+        Ok(()) => Vec::new(),
+        Err(violations) => violations.iter().map(|it| it.path.clone()).collect(),
+    };
+    assert_eq!(check(json!({ "id": "1", "result": block })), Vec::<String>::new());
+    assert_eq!(check(json!({ "id": 1, "result": block })), ["/id"]);
+    assert_eq!(check(json!({ "result": block })), ["/id"]);
+    assert_eq!(check(json!({ "id": "1", "result": { "number": 1, "hashes": [] } })), ["/result"]);
+    assert_eq!(check(json!({ "id": "1", "result": block, "colour": 1 })), ["/colour"]);
+    assert_eq!(check(json!([])), [""]);
+    assert!(documents.check_notice("test_number", &json!({})).is_err());
 }

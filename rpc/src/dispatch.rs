@@ -15,14 +15,18 @@ use tokio::{
     sync::{Mutex, OwnedSemaphorePermit, Semaphore},
     task::spawn_blocking,
 };
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
+    caller::Caller,
     error::{Error, Internal},
-    jsonrpc::{Json, Request},
+    jsonrpc::{self, Deadline, Json, Request},
     methods::{self, Method},
     params::Params,
     recorder::Recorder,
     server::Config,
+    subscription::{Subscription, feed::Feed},
+    version::Version,
 };
 
 /// What methods work with. One per server.
@@ -40,6 +44,14 @@ pub(crate) struct Context {
     pub(crate) counted: Arc<std::sync::Mutex<(u64, u64)>>,
     /// Keeps what was asked of a developer's chain.
     pub(crate) recorder: Arc<Recorder>,
+    /// Tells subscribers.
+    pub(crate) feed: Feed,
+    /// A permit for each socket.
+    pub(crate) sockets: Arc<Semaphore>,
+    /// What sockets do.
+    pub(crate) tasks: TaskTracker,
+    /// Fires when the server shuts down.
+    pub(crate) stop: CancellationToken,
     reading: Arc<Semaphore>,
     executing: Arc<Semaphore>,
 }
@@ -53,6 +65,16 @@ pub(crate) struct Call<'a> {
     pub(crate) view: View,
     /// What was sent.
     pub(crate) params: Params<'a>,
+    /// The version of the specification that the caller speaks.
+    pub(crate) version: Version,
+}
+
+/// What was asked for, as it was sent.
+#[derive(Debug)]
+struct Asked {
+    method: &'static Method,
+    params: Option<Json>,
+    version: Version,
 }
 
 /// How a method is carried out.
@@ -64,6 +86,10 @@ pub(crate) enum Handler {
     Cairo(fn(&Call<'_>) -> Answer),
     /// Reads a transaction, on a blocking thread, and submits it.
     Write(fn(&Call<'_>) -> Result<RpcTransaction, Error>),
+    /// Opens a subscription; over WebSocket only.
+    Subscribe(fn(&Call<'_>) -> Result<Subscription, Error>),
+    /// Closes one.
+    Unsubscribe,
     /// Shows what a developer needs; on a committee only where the operator allows it.
     DevnetRead(DevnetMethod),
     /// Controls a developer's chain; forbidden on any other.
@@ -90,6 +116,8 @@ impl fmt::Debug for Handler {
             Self::Read(_) => "Read",
             Self::Cairo(_) => "Cairo",
             Self::Write(_) => "Write",
+            Self::Subscribe(_) => "Subscribe",
+            Self::Unsubscribe => "Unsubscribe",
             Self::DevnetRead(_) => "DevnetRead",
             Self::DevnetControl(_) => "DevnetControl",
         })
@@ -107,23 +135,44 @@ impl Context {
             recorder: Arc::new(Recorder::new(
                 config.devnet.as_ref().and_then(|devnet| devnet.dump.clone()),
             )),
+            feed: Feed::new(),
+            sockets: Arc::new(Semaphore::new(config.limits.sockets_max)),
+            tasks: TaskTracker::new(),
+            stop: CancellationToken::new(),
             reading: Arc::new(Semaphore::new(config.limits.read_permits)),
             executing: Arc::new(Semaphore::new(config.limits.cairo_permits)),
             config,
         }
     }
 
+    /// Answers a body: one request, or a batch of them. `None` if there were notifications only.
+    pub(crate) async fn answer(
+        self: &Arc<Self>,
+        body: &[u8],
+        deadline: Deadline,
+        caller: &Caller,
+    ) -> Option<Vec<u8>> {
+        let limits = &self.config.limits;
+        let batch = jsonrpc::Limits {
+            batch_items_max: limits.batch_items_max,
+            batch_concurrency: limits.batch_concurrency,
+            batch_response_bytes_max: limits.batch_response_bytes_max,
+        };
+        let carry_out = |request| Arc::clone(self).carry_out(request, caller.clone());
+        jsonrpc::answer(body, batch, deadline, carry_out).await
+    }
+
     /// Carries out a request.
     ///
     /// # Errors
     /// What the method says, and what JSON-RPC says about unknown methods and bad parameters.
-    pub(crate) async fn carry_out(self: Arc<Self>, request: Request) -> Answer {
+    pub(crate) async fn carry_out(self: Arc<Self>, request: Request, caller: Caller) -> Answer {
         let method = methods::find(&request.method);
         let measured = self.config.metrics.begin(method.map(|method| method.name));
         let draft = self.recorder.draft(&request);
         let answer = match method {
             Some(method) => {
-                let answer = self.run(method, request.params).await;
+                let answer = self.run(method, request.params, &caller).await;
                 answer.map_err(|error| method.restrict(error))
             }
             None => Err(Error::MethodNotFound { method: request.method }),
@@ -168,24 +217,41 @@ impl Context {
         Ok(changed.await.map_err(|_| Internal::Panicked)??)
     }
 
-    async fn run(self: &Arc<Self>, method: &'static Method, params: Option<Json>) -> Answer {
+    async fn run(
+        self: &Arc<Self>,
+        method: &'static Method,
+        params: Option<Json>,
+        caller: &Caller,
+    ) -> Answer {
         let restricted = self.config.devnet.as_ref().and_then(|devnet| devnet.restricted.as_ref());
         if restricted.is_some_and(|restricted| restricted.iter().any(|name| name == method.name)) {
             let reason = format!("{} is restricted on this node", method.name);
             return Err(Error::Forbidden { reason });
         }
+        let asked = Asked { method, params, version: caller.version };
         match method.handler {
             Handler::Read(read) => {
-                self.blocking(&self.reading, method, params, move |call| read(&call)).await
+                self.blocking(&self.reading, asked, move |call| read(&call)).await
             }
             Handler::Cairo(execute) => {
-                self.blocking(&self.executing, method, params, move |call| execute(&call)).await
+                self.blocking(&self.executing, asked, move |call| execute(&call)).await
             }
             Handler::Write(read) => {
                 let transaction =
-                    self.blocking(&self.reading, method, params, move |call| read(&call)).await?;
+                    self.blocking(&self.reading, asked, move |call| read(&call)).await?;
                 let admitted = self.sequencer.submit(transaction).await?;
                 json(Ok(crate::method::add_transaction::Submitted::from(admitted)))
+            }
+            Handler::Subscribe(read) => {
+                let line = caller.line(method.name)?;
+                let subscription =
+                    self.blocking(&self.reading, asked, move |call| read(&call)).await?;
+                json(line.open(subscription))
+            }
+            Handler::Unsubscribe => {
+                let line = caller.line(method.name)?;
+                let params = Params::bind(method.params, asked.params.as_deref())?;
+                json(line.close(&params.required::<String>("subscription_id")?))
             }
             Handler::DevnetRead(answer) => {
                 if self.sequencer.dev().is_none() && self.config.devnet.is_none() {
@@ -196,7 +262,7 @@ impl Context {
                     );
                     return Err(Error::Forbidden { reason });
                 }
-                self.devnet(answer, method, params).await
+                self.devnet(answer, asked).await
             }
             Handler::DevnetControl(answer) => {
                 if self.sequencer.dev().is_none() {
@@ -206,19 +272,15 @@ impl Context {
                     );
                     return Err(Error::Forbidden { reason });
                 }
-                self.devnet(answer, method, params).await
+                self.devnet(answer, asked).await
             }
         }
     }
 
-    async fn devnet(
-        self: &Arc<Self>,
-        answer: DevnetMethod,
-        method: &'static Method,
-        params: Option<Json>,
-    ) -> Answer {
+    async fn devnet(self: &Arc<Self>, answer: DevnetMethod, asked: Asked) -> Answer {
+        let Asked { method, params, version } = asked;
         let params = Params::bind(method.params, params.as_deref())?;
-        answer(&Call { context: self, view: self.sequencer.view(), params }).await
+        answer(&Call { context: self, view: self.sequencer.view(), params, version }).await
     }
 
     /// Runs Cairo for a method that is not a Cairo method itself.
@@ -246,14 +308,14 @@ impl Context {
     async fn blocking<T: Send + 'static>(
         self: &Arc<Self>,
         permits: &Arc<Semaphore>,
-        method: &'static Method,
-        params: Option<Json>,
+        asked: Asked,
         work: impl FnOnce(Call<'_>) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
         let context = Arc::clone(self);
         on_blocking_thread(permits, move || {
+            let Asked { method, params, version } = asked;
             let params = Params::bind(method.params, params.as_deref())?;
-            work(Call { context: &context, view: context.sequencer.view(), params })
+            work(Call { context: &context, view: context.sequencer.view(), params, version })
         })
         .await
     }

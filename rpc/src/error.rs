@@ -24,6 +24,9 @@ pub(crate) enum Error {
     /// No such method, on any version.
     #[error("Method not found")]
     MethodNotFound { method: String },
+    /// A method that makes no sense over HTTP.
+    #[error("Method not found")]
+    SocketOnly { method: &'static str },
     /// A parameter is missing, unknown or malformed.
     #[error("Invalid params")]
     InvalidParams(#[from] InvalidParams),
@@ -39,6 +42,9 @@ pub(crate) enum Error {
     /// The answers of a batch outgrew their limit.
     #[error("Response is too big")]
     ResponseTooBig { bytes_max: usize },
+    /// A socket has all the subscriptions that it may have.
+    #[error("Too many subscriptions")]
+    TooManySubscriptions { max: usize },
     /// A devnet control could not be carried out.
     #[error("{reason}")]
     Devnet { reason: String },
@@ -127,6 +133,15 @@ pub(crate) enum Error {
     /// See the specification.
     #[error("Transaction fee below minimum")]
     FeeBelowMinimum,
+    /// See the specification.
+    #[error("Invalid subscription id")]
+    InvalidSubscriptionId,
+    /// See the specification.
+    #[error("Too many addresses in filter sender_address filter")]
+    TooManyAddressesInFilter,
+    /// See the specification.
+    #[error("Cannot go back more than 1024 blocks")]
+    TooManyBlocksBack,
     /// See the specification.
     #[error("The proof field in the invoke v3 transaction is invalid")]
     InvalidProof,
@@ -274,12 +289,13 @@ impl Error {
         match self {
             Self::Parse { .. } => -32700,
             Self::InvalidRequest { .. } => -32600,
-            Self::MethodNotFound { .. } => -32601,
+            Self::MethodNotFound { .. } | Self::SocketOnly { .. } => -32601,
             Self::InvalidParams(_) => -32602,
             Self::Internal(_) => -32603,
             Self::Forbidden { .. } => -32604,
             Self::TimedOut { .. } => -32000,
             Self::ResponseTooBig { .. } => -32001,
+            Self::TooManySubscriptions { .. } => -32002,
             Self::Devnet { .. } => -1,
             Self::ContractNotFound => 20,
             Self::EntryPointNotFound => 21,
@@ -308,6 +324,9 @@ impl Error {
             Self::Unexpected { .. } => 63,
             Self::ReplacementUnderpriced => 64,
             Self::FeeBelowMinimum => 65,
+            Self::InvalidSubscriptionId => 66,
+            Self::TooManyAddressesInFilter => 67,
+            Self::TooManyBlocksBack => 68,
             Self::InvalidProof => 69,
             Self::NoTraceAvailable { .. } => 10,
             Self::Compilation { .. } => 100,
@@ -330,6 +349,13 @@ impl Error {
             | Self::Forbidden { reason } => Some(json!({ "reason": reason })),
             Self::MethodNotFound { method } => {
                 Some(json!({ "reason": format!("there is no method {method:?}") }))
+            }
+            Self::SocketOnly { method } => {
+                let reason = format!("{method} is served over WebSocket only, at the same address");
+                Some(json!({ "reason": reason }))
+            }
+            Self::TooManySubscriptions { max } => {
+                Some(json!({ "reason": format!("a socket may have {max}") }))
             }
             Self::InvalidParams(invalid) => Some(json!({ "reason": invalid.to_string() })),
             Self::TimedOut { seconds } => {
@@ -371,6 +397,9 @@ impl Error {
             | Self::UnsupportedClassVersion
             | Self::ReplacementUnderpriced
             | Self::FeeBelowMinimum
+            | Self::InvalidSubscriptionId
+            | Self::TooManyAddressesInFilter
+            | Self::TooManyBlocksBack
             | Self::InvalidProof => None,
         }
     }

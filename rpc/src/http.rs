@@ -1,4 +1,4 @@
-//! HTTP around JSON-RPC: paths, bodies, CORS and compression.
+//! HTTP around JSON-RPC: paths, bodies, CORS and compression; and the way to a socket.
 //!
 //! A request on a served path is answered with status 200 and JSON-RPC whatever is wrong with it,
 //! because clients read nothing else.
@@ -8,12 +8,15 @@ use std::sync::Arc;
 use axum::{
     Json as JsonBody, Router,
     body::{Body, Bytes},
-    extract::State,
-    http::{StatusCode, header::CONTENT_TYPE},
+    extract::{
+        State,
+        ws::{WebSocketUpgrade, rejection::WebSocketUpgradeRejection},
+    },
+    http::{HeaderMap, StatusCode, header::CONTENT_TYPE, header::UPGRADE},
     response::{IntoResponse, Response},
     routing::get,
 };
-use futures::StreamExt;
+use futures::{StreamExt, future::ready};
 use serde_json::{Value, json};
 use tokio::time::timeout_at;
 use tower_http::{
@@ -26,14 +29,13 @@ use tower_http::{
 };
 
 use crate::{
+    caller::Caller,
     dispatch::Context,
     error::Error,
     jsonrpc::{self, Deadline},
-    methods::SPEC_VERSION,
+    socket::Socket,
+    version::{PATHS, Version},
 };
-
-/// Where version 0.10 is served.
-const PATHS: [&str; 4] = ["/", "/rpc", "/rpc/v0_10", "/v0_10"];
 
 /// Answers shorter than this many bytes are not worth compressing.
 const COMPRESSED_BYTES_MIN: u16 = 1_024;
@@ -44,8 +46,11 @@ const OVERSIZE_FACTOR: usize = 8;
 
 /// All paths, with what surrounds them.
 pub(crate) fn router(context: Arc<Context>) -> Router {
-    let router =
-        PATHS.iter().fold(Router::new(), |router, path| router.route(path, get(health).post(rpc)));
+    let router = PATHS.into_iter().fold(Router::new(), |router, (path, version)| {
+        let open = move |context, headers, upgrade| ready(open(context, version, headers, upgrade));
+        let rpc = move |context, body| rpc(context, version, body);
+        router.route(path, get(open).post(rpc))
+    });
     let worth_compressing = DefaultPredicate::new().and(SizeAbove::new(COMPRESSED_BYTES_MIN));
     router
         .route("/is_alive", get(|| async { "Alive!!!" }))
@@ -56,17 +61,30 @@ pub(crate) fn router(context: Arc<Context>) -> Router {
         .with_state(context)
 }
 
-/// For those who look whether somebody is here.
-async fn health() -> JsonBody<Value> {
-    JsonBody(json!({ "health": true, "spec_version": SPEC_VERSION }))
+/// Opens a socket; or, for those who want none, says that somebody is here.
+fn open(
+    State(context): State<Arc<Context>>,
+    version: Version,
+    headers: HeaderMap,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> Response {
+    match upgrade {
+        Ok(upgrade) => Socket::open(context, version, upgrade),
+        Err(rejection) if headers.contains_key(UPGRADE) => rejection.into_response(),
+        Err(_) => {
+            let health = json!({ "health": true, "spec_version": version.spec() });
+            JsonBody(health).into_response()
+        }
+    }
 }
 
 async fn not_found() -> (StatusCode, JsonBody<Value>) {
-    let reason = format!("nothing is served here, JSON-RPC is at {}", PATHS.join(", "));
+    let paths = PATHS.map(|(path, _)| path).join(", ");
+    let reason = format!("nothing is served here, JSON-RPC is at {paths}");
     (StatusCode::NOT_FOUND, JsonBody(json!({ "error": reason })))
 }
 
-async fn rpc(State(context): State<Arc<Context>>, body: Body) -> Response {
+async fn rpc(State(context): State<Arc<Context>>, version: Version, body: Body) -> Response {
     let limits = &context.config.limits;
     let deadline = Deadline::after(limits.request_timeout);
     let body = match timeout_at(deadline.at, read(body, limits.body_bytes_max)).await {
@@ -74,13 +92,8 @@ async fn rpc(State(context): State<Arc<Context>>, body: Body) -> Response {
         Ok(Err(error)) => return respond(jsonrpc::refusal(&error)),
         Err(_) => return respond(jsonrpc::refusal(&deadline.error())),
     };
-    let batch = jsonrpc::Limits {
-        batch_items_max: limits.batch_items_max,
-        batch_concurrency: limits.batch_concurrency,
-        batch_response_bytes_max: limits.batch_response_bytes_max,
-    };
-    let carry_out = |request| Arc::clone(&context).carry_out(request);
-    let answer = jsonrpc::answer(&body, batch, deadline, carry_out).await;
+    let caller = Caller::over_http(version);
+    let answer = context.answer(&body, deadline, &caller).await;
     respond(answer.unwrap_or_default())
 }
 

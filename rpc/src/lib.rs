@@ -1,9 +1,11 @@
-//! JSON-RPC over HTTP: the Starknet API, version 0.10.2, and the essentials of starknet-devnet's.
+//! JSON-RPC over HTTP and WebSocket: the Starknet API, version 0.10.2, and the essentials of
+//! starknet-devnet's.
 //!
 //! A request goes down through `http`, `jsonrpc`, `dispatch` and `methods` to one file of `method`,
 //! and its answer comes back up in the shapes of `dto`. This room holds no judgement about
 //! transactions and state: it translates.
 
+mod caller;
 mod connection;
 mod dispatch;
 mod dto;
@@ -19,8 +21,11 @@ mod monitoring;
 mod params;
 mod recorder;
 mod server;
+mod socket;
+mod subscription;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+mod version;
 
 pub use metrics::Metrics;
 pub use monitoring::serve_metrics;

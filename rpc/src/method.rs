@@ -21,6 +21,7 @@ pub(crate) mod get_transaction_status;
 pub(crate) mod katana;
 pub(crate) mod mint;
 pub(crate) mod simulate_transactions;
+pub(crate) mod subscribe;
 pub(crate) mod syncing;
 pub(crate) mod trace;
 

@@ -54,7 +54,7 @@ pub(crate) const METHODS: &[Method] = &[
         name: "starknet_specVersion",
         params: &[],
         errors: &[],
-        handler: Handler::Read(|_| json(Ok(SPEC_VERSION))),
+        handler: Handler::Read(|call| json(Ok(call.version.spec()))),
     },
     Method {
         name: "starknet_getBlockWithTxHashes",
@@ -251,6 +251,48 @@ pub(crate) const METHODS: &[Method] = &[
         params: &[required("deploy_account_transaction")],
         errors: &[28, 52, 53, 54, 55, 58, 59, 61, 63, 64, 65],
         handler: Handler::Write(method::add_transaction::deploy_account),
+    },
+    Method {
+        name: "starknet_subscribeNewHeads",
+        params: &[optional("block_id")],
+        errors: &[24, 68],
+        handler: Handler::Subscribe(method::subscribe::new_heads),
+    },
+    Method {
+        name: "starknet_subscribeEvents",
+        params: &[
+            optional("from_address"),
+            optional("keys"),
+            optional("block_id"),
+            optional("finality_status"),
+        ],
+        errors: &[24, 34, 68],
+        handler: Handler::Subscribe(method::subscribe::events),
+    },
+    Method {
+        name: "starknet_subscribeTransactionStatus",
+        // The second is not of this version; starknet.js sends it all the same.
+        params: &[TRANSACTION, optional("block_id")],
+        errors: &[],
+        handler: Handler::Subscribe(method::subscribe::transaction_status),
+    },
+    Method {
+        name: "starknet_subscribeNewTransactionReceipts",
+        params: &[optional("finality_status"), optional("sender_address")],
+        errors: &[67],
+        handler: Handler::Subscribe(method::subscribe::receipts),
+    },
+    Method {
+        name: "starknet_subscribeNewTransactions",
+        params: &[optional("finality_status"), optional("sender_address"), optional("tags")],
+        errors: &[67],
+        handler: Handler::Subscribe(method::subscribe::transactions),
+    },
+    Method {
+        name: "starknet_unsubscribe",
+        params: &[required("subscription_id")],
+        errors: &[66],
+        handler: Handler::Unsubscribe,
     },
     Method {
         name: "devnet_getPredeployedAccounts",
@@ -519,9 +561,6 @@ pub(crate) const METHODS: &[Method] = &[
         }),
     },
 ];
-
-/// The version of the specification that is served.
-pub(crate) const SPEC_VERSION: &str = "0.10.2";
 
 #[cfg(test)]
 mod tests {

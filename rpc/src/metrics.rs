@@ -1,4 +1,4 @@
-//! What an operator sees of the methods: how often, how fast, with which errors.
+//! What an operator sees: of the methods how often, how fast, with which errors; and of sockets.
 
 use std::{thread, time::Instant};
 
@@ -7,6 +7,7 @@ use prometheus_client::{
     metrics::{
         counter::Counter,
         family::Family,
+        gauge::Gauge,
         histogram::{Histogram, exponential_buckets},
     },
     registry::{Registry, Unit},
@@ -26,6 +27,10 @@ pub struct Metrics {
     requests: Family<ByMethod, Counter>,
     errors: Family<ByCode, Counter>,
     duration: Family<ByMethod, Histogram, fn() -> Histogram>,
+    sockets: Gauge,
+    sockets_cut: Family<ByReason, Counter>,
+    subscriptions: Gauge,
+    notices: Family<ByMethod, Counter>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -38,6 +43,15 @@ struct ByCode {
     method: &'static str,
     code: i32,
 }
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByReason {
+    reason: &'static str,
+}
+
+/// An open socket.
+#[derive(Debug)]
+pub(crate) struct OpenSocket(Gauge);
 
 /// A request that is being carried out. Dropped before its end, it was given up on.
 #[derive(Debug)]
@@ -55,6 +69,10 @@ impl Metrics {
             requests: Family::default(),
             errors: Family::default(),
             duration: Family::new_with_constructor(buckets),
+            sockets: Gauge::default(),
+            sockets_cut: Family::default(),
+            subscriptions: Gauge::default(),
+            notices: Family::default(),
         };
         registry.register(
             "requests",
@@ -72,7 +90,49 @@ impl Metrics {
             Unit::Seconds,
             metrics.duration.clone(),
         );
+        metrics.register_sockets(registry);
         metrics
+    }
+
+    fn register_sockets(&self, registry: &mut Registry) {
+        registry.register("sockets", "Open WebSockets", self.sockets.clone());
+        registry.register(
+            "sockets_cut",
+            "WebSockets that were refused or closed by this node, by reason",
+            self.sockets_cut.clone(),
+        );
+        registry.register("subscriptions", "Open subscriptions", self.subscriptions.clone());
+        registry.register(
+            "notices",
+            "Notifications that were written to subscribers, by method",
+            self.notices.clone(),
+        );
+    }
+
+    /// Notes that a socket is open for as long as the answer lives.
+    pub(crate) fn socket(&self) -> OpenSocket {
+        self.sockets.inc();
+        OpenSocket(self.sockets.clone())
+    }
+
+    /// Notes that a socket was refused or closed.
+    pub(crate) fn cut(&self, reason: &'static str) {
+        self.sockets_cut.get_or_create(&ByReason { reason }).inc();
+    }
+
+    /// Notes that there is another subscription.
+    pub(crate) fn subscribed(&self) {
+        self.subscriptions.inc();
+    }
+
+    /// Notes that there are so many subscriptions less.
+    pub(crate) fn unsubscribed(&self, count: usize) {
+        self.subscriptions.dec_by(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    /// Notes that a subscriber was told of something.
+    pub(crate) fn told(&self, method: &'static str) {
+        self.notices.get_or_create(&ByMethod { method }).inc();
     }
 
     /// Notes that a request begins; `None` is a method that there is not.
@@ -104,6 +164,12 @@ impl Measured<'_> {
         if let Some(code) = code {
             metrics.errors.get_or_create(&ByCode { method, code }).inc();
         }
+    }
+}
+
+impl Drop for OpenSocket {
+    fn drop(&mut self) {
+        self.0.dec();
     }
 }
 

@@ -10,6 +10,7 @@ use axum::{
     routing::get,
 };
 use prometheus_client::{encoding::text, registry::Registry};
+use tokio_util::sync::CancellationToken;
 
 use crate::server::{Error, Server, listen};
 
@@ -52,7 +53,7 @@ pub async fn serve_metrics(
         .with_state(watched);
     let (address, connections) = listen(address, CONNECTIONS_MAX, IDLE_TIMEOUT).await?;
     tracing::info!(%address, "serving metrics");
-    Ok(Server::start(address, connections, router))
+    Ok(Server::start(address, connections, router, CancellationToken::new()))
 }
 
 async fn metrics(State(watched): State<Arc<Watched>>) -> Response {

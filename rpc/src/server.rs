@@ -10,13 +10,8 @@ use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    connection::Connections,
-    dispatch::Context,
-    http,
-    method::devnet::dump::carry_out_again,
-    methods,
-    metrics::Metrics,
-    recorder::{self, Recorder},
+    connection::Connections, dispatch::Context, http, method::devnet::dump::carry_out_again,
+    methods, metrics::Metrics, recorder, subscription::feed::Feed,
 };
 
 /// How long open requests may go on once the server shuts down.
@@ -58,10 +53,23 @@ pub struct Limits {
     /// How long a connection may be silent. More than `request_timeout`, because a caller who waits
     /// for an answer is silent, too.
     pub idle_timeout: Duration,
-    /// Blocks that may hold what one `starknet_getEvents` looks for, and that it reads before it answers with a continuation token.
+    /// Blocks that may hold what one `starknet_getEvents` looks for, and that it reads before it
+    /// answers with a continuation token.
     pub events_blocks_max: u64,
     /// Keys that one `starknet_getStorageProof` proves.
     pub proof_keys_max: usize,
+    /// Open sockets; further ones are refused.
+    pub sockets_max: usize,
+    /// Subscriptions of a socket.
+    pub subscriptions_max: usize,
+    /// Bytes of a message that comes over a socket.
+    pub message_bytes_max: usize,
+    /// How often a socket is pinged. One that has said nothing for twice that long is closed.
+    pub ping_interval: Duration,
+    /// How long the reader of a socket may take nothing of what is written before it is cut off.
+    pub stall_timeout: Duration,
+    /// How many blocks the reader of a subscription may fall behind before it is cut off.
+    pub behind_blocks_max: u64,
 }
 
 /// What `devnet_getConfig` shows and the genesis does not say.
@@ -149,8 +157,8 @@ pub struct Server {
     address: SocketAddr,
     stop: CancellationToken,
     task: JoinHandle<io::Result<()>>,
-    /// Told of the end.
-    recorder: Option<Arc<Recorder>>,
+    /// Told of the end; `None` where there is only a little to see.
+    context: Option<Arc<Context>>,
 }
 
 /// Starts to listen and answers until [`Server::shut_down`]. A dump that the settings name is carried
@@ -165,10 +173,11 @@ pub async fn serve(config: Config, sequencer: Sequencer) -> Result<Server, Error
         listen(config.listen, limits.connections_max, limits.idle_timeout).await?;
     let context = Arc::new(Context::new(sequencer, config, address));
     load(&context).await?;
-    let recorder = Arc::clone(&context.recorder);
     tracing::info!(%address, "serving JSON-RPC");
-    let mut server = Server::start(address, connections, http::router(context));
-    server.recorder = Some(recorder);
+    context.tasks.spawn(Feed::run(Arc::clone(&context), context.stop.clone()));
+    let router = http::router(Arc::clone(&context));
+    let mut server = Server::start(address, connections, router, context.stop.clone());
+    server.context = Some(context);
     Ok(server)
 }
 
@@ -206,12 +215,17 @@ pub(crate) async fn listen(
 
 impl Server {
     /// Serves what `router` has to whoever comes in.
-    pub(crate) fn start(address: SocketAddr, connections: Connections, router: Router) -> Self {
-        let stop = CancellationToken::new();
+    /// It ends when `stop` fires.
+    pub(crate) fn start(
+        address: SocketAddr,
+        connections: Connections,
+        router: Router,
+        stop: CancellationToken,
+    ) -> Self {
         let serving = axum::serve(connections, router)
             .with_graceful_shutdown(stop.clone().cancelled_owned())
             .into_future();
-        Self { address, stop, task: tokio::spawn(serving), recorder: None }
+        Self { address, stop, task: tokio::spawn(serving), context: None }
     }
 
     /// Where requests come in.
@@ -225,21 +239,33 @@ impl Server {
         let _ = (&mut self.task).await;
     }
 
-    /// Takes no more requests, finishes those that are open within five seconds, and ends.
+    /// Takes no more requests, finishes those that are open within five seconds, tells sockets why
+    /// they are closed, and ends.
     pub async fn shut_down(mut self) {
         self.stop.cancel();
-        if tokio::time::timeout(SHUTDOWN_TIMEOUT, &mut self.task).await.is_err() {
+        let context = self.context.take();
+        let ended = async {
+            // Its result says nothing: axum's loop has no end and no error.
+            let _ = (&mut self.task).await;
+            if let Some(context) = &context {
+                context.tasks.close();
+                context.tasks.wait().await;
+            }
+        };
+        if tokio::time::timeout(SHUTDOWN_TIMEOUT, ended).await.is_err() {
             tracing::warn!("open requests did not end in time");
         }
-        if let Some(recorder) = self.recorder.take() {
+        if let Some(context) = context {
             // A task that is never cancelled; a panic in it is logged.
-            let _ = tokio::task::spawn_blocking(move || recorder.end()).await;
+            let _ = tokio::task::spawn_blocking(move || context.recorder.end()).await;
         }
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
+        // Sockets are not in the task.
+        self.stop.cancel();
         self.task.abort();
     }
 }

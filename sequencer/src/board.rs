@@ -32,6 +32,7 @@ impl Board {
             accepted_on_l1: end.accepted_on_l1,
             executed,
             open: Arc::new(UnsealedBlock::empty(next)),
+            reverts: events.reverts(),
         };
         Self { storage, parts: RwLock::new(Arc::new(parts)), traces: Arc::default(), events }
     }
@@ -100,7 +101,6 @@ impl Board {
             let mut parts = self.parts.write().unwrap_or_else(PoisonError::into_inner);
             change(Arc::make_mut(&mut parts));
         }
-        // Without a listener there is nobody to tell.
-        drop(self.events.send(event));
+        self.events.tell(event);
     }
 }

@@ -222,7 +222,7 @@ impl Builder {
             let now = self.pool.now();
             let mut pool = self.pool.lock();
             for transaction in payload.iter().flatten() {
-                pool.ordered(transaction.hash(), now);
+                pool.ordered(transaction, now);
             }
         }
         work.line.push(commit, payload, self.from);

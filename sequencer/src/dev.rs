@@ -26,10 +26,7 @@ use tokio::sync::{broadcast::error::RecvError, oneshot};
 pub use self::diff::Diff;
 pub(crate) use self::impersonated::Impersonated;
 use self::{messages::Sent, snapshots::Snapshots};
-use crate::{
-    Config, Event, Sequencer, StartError, View,
-    events::{Events, events},
-};
+use crate::{Config, Event, Sequencer, StartError, View, events::Events};
 
 /// What a life is made of, and what developers have set.
 #[derive(Debug)]
@@ -48,7 +45,7 @@ impl Dev {
         Self {
             config,
             storage,
-            events: events(),
+            events: Events::new(),
             impersonated: Impersonated::default(),
             sent: Mutex::default(),
             snapshots: Mutex::default(),

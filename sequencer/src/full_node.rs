@@ -19,7 +19,7 @@ use crate::{
     clock::Clock,
     committer::{Committer, EXECUTED_MAX},
     dev::Impersonated,
-    events::events,
+    events::Events,
     gateway::checks::Checks,
     handing::{Handing, SharedHanded},
     lanes::Lane,
@@ -110,7 +110,7 @@ impl Parts {
         end: &ChainsEnd,
     ) -> Self {
         let next = next_info(&chain, &end.parent(&chain), Timestamp::ZERO);
-        let board = Board::new(storage.clone(), end, next, events());
+        let board = Board::new(storage.clone(), end, next, Events::new());
         let checks = Checks {
             chain,
             board: Arc::new(board),

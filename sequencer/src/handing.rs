@@ -28,7 +28,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::handed::{Due, Handed};
 use crate::{
-    Admitted, Progress, SubmitError, View,
+    Admitted, Move, Progress, SubmitError, View,
     error::with_causes,
     gateway::checks::{Checks, nonce_of, pre_confirmed_state},
     metrics::Metrics,
@@ -89,8 +89,11 @@ impl Handing {
         let (transaction, bytes) = self.checks.run(transaction, check).await?;
         let taker = self.hand_on(transaction.sender(), &bytes, None).await?;
         let due = Due { hash: transaction.hash(), sender: transaction.sender(), bytes, taker };
-        self.handed.lock().remember(due, Instant::now());
-        Ok(Admitted::of(&transaction))
+        let admitted = Admitted::of(&transaction);
+        let mut handed = self.handed.lock();
+        handed.remember(due, Instant::now());
+        handed.tell(|| Move::Received(transaction));
+        Ok(admitted)
     }
 
     /// How far a transaction has come; `None` if it is not known, or in a block.

@@ -54,7 +54,7 @@ mod workers;
 pub use committer::seal_genesis;
 pub use dev::{DevControl, DevError, Diff};
 pub use error::{StartError, SubmitError};
-pub use events::Event;
+pub use events::{Event, Move, Orphaned, Revert, Reverts};
 pub use evidence::{Evidence, EvidenceError};
 pub use full_node::FullNodeConfig;
 pub use metrics::Metrics;

@@ -35,7 +35,7 @@ use starknet_api::{
     core::{ContractAddress, calculate_contract_address},
     transaction::{DeployAccountTransaction, Transaction, TransactionHash},
 };
-use tokio::sync::oneshot;
+use tokio::sync::{broadcast, oneshot};
 
 use self::{
     account::{Account, next_nonce, nonce_number},
@@ -46,7 +46,7 @@ use self::{
     window::Window,
 };
 pub(crate) use self::{outcomes::Settled, room::Limits};
-use crate::{builder::encode, clock::Uptime};
+use crate::{Move, builder::encode, clock::Uptime, events::Moves};
 
 const NONCE_USED: &str = "its nonce was used by another transaction";
 
@@ -96,6 +96,7 @@ pub(crate) struct Pool {
     window: Window,
     messages: Messages,
     outcomes: Outcomes,
+    moves: Moves,
 }
 
 /// The pool as the tasks share it. Cheap to clone.
@@ -107,8 +108,8 @@ pub(crate) struct SharedPool {
 
 impl SharedPool {
     /// Starts empty; `price` is that of L2 gas in the next block, in fri.
-    pub(crate) fn new(config: Config, price: u128) -> Self {
-        let pool = Arc::new(Mutex::new(Pool::new(config, price)));
+    pub(crate) fn new(config: Config, price: u128, moves: Moves) -> Self {
+        let pool = Arc::new(Mutex::new(Pool::new(config, price, moves)));
         Self { pool, uptime: Uptime::start() }
     }
 
@@ -143,7 +144,7 @@ enum Stage {
 
 impl Pool {
     /// Starts empty; `price` is that of L2 gas in the next block, in fri.
-    pub(crate) fn new(config: Config, price: u128) -> Self {
+    pub(crate) fn new(config: Config, price: u128, moves: Moves) -> Self {
         Self {
             config,
             accounts: BTreeMap::new(),
@@ -152,7 +153,8 @@ impl Pool {
             room: Room::new(config.limits),
             window: Window::new(),
             messages: Messages::default(),
-            outcomes: Outcomes::default(),
+            outcomes: Outcomes::new(moves.clone()),
+            moves,
         }
     }
 
@@ -223,12 +225,14 @@ impl Pool {
     }
 
     /// The transaction is in the order; it may come from another validator or an earlier run.
-    pub(crate) fn ordered(&mut self, hash: TransactionHash, now: Timestamp) {
-        let known = self.known.entry(hash).or_insert(Known { stage: Stage::Foreign, bytes: 0 });
+    pub(crate) fn ordered(&mut self, transaction: &Prepared, now: Timestamp) {
+        let foreign = Known { stage: Stage::Foreign, bytes: 0 };
+        let known = self.known.entry(transaction.hash()).or_insert(foreign);
         match known.stage {
             Stage::Waiting | Stage::UnderWay => known.stage = Stage::Candidate(now),
             Stage::Candidate(_) | Stage::Foreign => {}
         }
+        self.moves.tell(|| Move::Candidate(transaction.clone()));
     }
 
     /// The transaction is executed and in the open block.
@@ -338,6 +342,11 @@ impl Pool {
         }
     }
 
+    /// How transactions move from now on.
+    pub(crate) fn moves(&self) -> broadcast::Receiver<Move> {
+        self.moves.subscribe()
+    }
+
     /// How many transactions wait or are under way.
     pub(crate) fn pending(&self) -> usize {
         self.room.total.transactions
@@ -362,6 +371,7 @@ impl Pool {
     fn keep(&mut self, transaction: Prepared, bytes: usize, now: Timestamp) {
         let (hash, nonce) = (transaction.hash(), nonce_number(&transaction));
         self.outcomes.forget(hash);
+        self.moves.tell(|| Move::Received(transaction.clone()));
         self.known.insert(hash, Known { stage: Stage::Waiting, bytes });
         self.room.total = self.room.total.with(bytes);
         let account = self.accounts.entry(transaction.sender()).or_default();

@@ -15,7 +15,7 @@ use starknet_api::{
 use tokio::sync::{Notify, Semaphore, broadcast, mpsc, oneshot, watch};
 
 use crate::{
-    Distance, Event, Metrics, NetworkConfig, Progress, StartError, SubmitError, View,
+    Distance, Event, Metrics, Move, NetworkConfig, Progress, StartError, SubmitError, View,
     attestation::{Attesting, Validator},
     board::Board,
     builder::{Adopt, Builder, CaughtUp, Payloads, l2_gas_price, next_info, rules::Rules},
@@ -212,6 +212,14 @@ impl Sequencer {
         self.lives.current().board.subscribe()
     }
 
+    /// How transactions that are in no block move from now on.
+    pub fn moves(&self) -> broadcast::Receiver<Move> {
+        match &self.lives.current().way_in {
+            WayIn::Pool(gateway) => gateway.pool.lock().moves(),
+            WayIn::Validators(handing) => handing.handed.lock().moves(),
+        }
+    }
+
     /// Resolves with the reason once any task has ended.
     pub async fn stopped(&self) -> String {
         self.lives.stopped().await
@@ -314,7 +322,7 @@ impl Parts {
             time_to_live: config.pool_time_to_live,
             nonce_ahead_max: chain.genesis().limits.nonce_ahead_max,
         };
-        let pool = SharedPool::new(pool_config, l2_gas_price(&next));
+        let pool = SharedPool::new(pool_config, l2_gas_price(&next), dev.events.moves.clone());
         let board = Board::new(storage.clone(), end, next, dev.events.clone());
         let checks = Checks {
             chain: chain.clone(),

@@ -13,7 +13,7 @@ use starknet_api::{
     transaction::TransactionHash,
 };
 
-use crate::traces::Traces;
+use crate::{Reverts, traces::Traces};
 
 /// One consistent look at the chain. Cheap to clone; never changes, whatever the chain does.
 #[derive(Clone, Debug)]
@@ -36,6 +36,8 @@ pub(crate) struct Parts {
     pub(crate) executed: Vec<Arc<UnsealedBlock>>,
     /// The open block above all of them.
     pub(crate) open: Arc<UnsealedBlock>,
+    /// How often the end of the chain was taken back before.
+    pub(crate) reverts: Arc<Reverts>,
 }
 
 /// A block whose hash nobody is told yet: executed but not accepted, or still open.
@@ -115,6 +117,11 @@ impl View {
     /// The newest block that is accepted on L1, if any is.
     pub fn accepted_on_l1(&self) -> Option<BlockNumber> {
         self.parts.accepted_on_l1
+    }
+
+    /// How often the end of the chain was taken back before this look.
+    pub fn reverts(&self) -> &Arc<Reverts> {
+        &self.parts.reverts
     }
 
     /// The open block; it always exists, and may be empty.

@@ -11,6 +11,7 @@ mod liars;
 mod pool;
 mod restart;
 mod restart_paths;
+mod sockets;
 mod weather;
 mod workers;
 

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use starknet_types_core::felt::Felt;
 use tokio::runtime::{self, Runtime};
 
-use crate::Coverage;
+use crate::{Coverage, Socket};
 
 /// How long an answer may take on a busy machine.
 const ANSWER_WITHIN: Duration = Duration::from_secs(60);
@@ -99,6 +99,14 @@ impl Client {
         self
     }
 
+    /// Opens a WebSocket at a path of the node; what comes over it is checked as answers are.
+    ///
+    /// # Panics
+    /// If the node does not let it.
+    pub fn socket(&self, path: &str) -> Socket {
+        Socket::open(&format!("{}{path}", self.url), self.documents.clone())
+    }
+
     /// Where the node is.
     pub fn url(&self) -> &str {
         &self.url
@@ -119,11 +127,7 @@ impl Client {
         assert_eq!(answer["id"], 1, "{method}: {answer}");
         let result = match answer.get_mut("error") {
             None => Ok(answer["result"].take()),
-            Some(error) => Err(CallError::Refused {
-                code: error["code"].as_i64().expect("a code"),
-                message: error["message"].as_str().expect("a message").to_owned(),
-                data: error["data"].take(),
-            }),
+            Some(error) => Err(refused(error)),
         };
         if let Some(documents) = self.documents.as_ref().filter(|_| method.starts_with("starknet_"))
         {
@@ -266,7 +270,17 @@ pub fn felt(value: &Value) -> Felt {
     felt.unwrap_or_else(|| panic!("{value} is no felt"))
 }
 
-fn check(documents: &Documents, method: &str, result: &Result<Value, CallError>) {
+/// Why the node says no.
+pub(crate) fn refused(error: &mut Value) -> CallError {
+    CallError::Refused {
+        code: error["code"].as_i64().expect("a code"),
+        message: error["message"].as_str().expect("a message").to_owned(),
+        data: error["data"].take(),
+    }
+}
+
+/// Holds an answer against the documents.
+pub(crate) fn check(documents: &Documents, method: &str, result: &Result<Value, CallError>) {
     let checked = match result {
         // The documents cannot say anything about a method that is in none of them.
         Err(CallError::Refused { code: METHOD_NOT_FOUND, .. }) => return,
@@ -283,7 +297,8 @@ fn check(documents: &Documents, method: &str, result: &Result<Value, CallError>)
     }
 }
 
-fn block_on<T>(work: impl Future<Output = T>) -> T {
+/// Waits for what happens on sockets.
+pub(crate) fn block_on<T>(work: impl Future<Output = T>) -> T {
     runtime().block_on(work)
 }
 

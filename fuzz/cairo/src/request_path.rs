@@ -140,6 +140,12 @@ fn limits() -> Limits {
         idle_timeout: Duration::from_secs(3_600),
         events_blocks_max: 100,
         proof_keys_max: 100,
+        sockets_max: 10,
+        subscriptions_max: 10,
+        message_bytes_max: 1_000_000,
+        ping_interval: Duration::from_secs(20),
+        stall_timeout: Duration::from_secs(20),
+        behind_blocks_max: 1_000,
     }
 }
 

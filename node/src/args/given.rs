@@ -14,6 +14,7 @@ use std::{
 use serde::{Deserialize, Deserializer, de::Error};
 
 use super::{
+    limits::Limits,
     shown,
     value::{self, Engine, LogFilter, Role, Transport},
 };
@@ -52,6 +53,9 @@ pub(crate) struct Given {
 
     #[command(flatten)]
     pub(crate) rpc: Rpc,
+
+    #[command(flatten)]
+    pub(crate) limits: Limits,
 
     #[command(flatten)]
     pub(crate) network: Network,
@@ -247,6 +251,7 @@ impl Given {
                 timeout: self.rpc.timeout.or(lower.rpc.timeout),
                 devnet: self.rpc.devnet.or(lower.rpc.devnet),
             },
+            limits: self.limits.or(lower.limits),
             network: Network {
                 transport: self.network.transport.or(lower.network.transport),
                 primary: self.network.primary.or(lower.network.primary),
@@ -314,6 +319,8 @@ mod tests {
             "[rpc]\nport = 65536",
             "[rpc]\ntimeout = 0",
             "[rpc]\nhost = \"example.org\"",
+            "[limits]\nsockets = 0",
+            "[limits]\nsocks = 1",
             "[network]\ntransport = \"pigeon\"",
             "[network]\nprimary = \"example.org:1\"",
             "[execution]\nthreads = 0",

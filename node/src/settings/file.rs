@@ -2,16 +2,19 @@
 
 use std::{
     fmt::{Display, Write},
-    num::NonZeroUsize,
+    num::{NonZeroU64, NonZeroUsize},
     path::Path,
 };
 
 use toml::Value;
 
 use crate::{
-    args::given::{Elsewhere, Given, Peer},
+    args::{
+        given::{Elsewhere, Given, Peer},
+        limits::Limits,
+    },
     failure::Failure,
-    settings,
+    settings::{self, limits},
 };
 
 const HEAD: &str = "\
@@ -53,6 +56,7 @@ pub(crate) fn write(given: &Given) -> Result<String, Failure> {
         given.key.as_deref(),
     )?;
     write_rpc(&mut file, given);
+    write_limits(&mut file, &given.limits);
     write_execution(&mut file, given);
     write_network(&mut file, given);
     write_workers(&mut file, &given.workers);
@@ -82,6 +86,100 @@ fn write_rpc(file: &mut Draft, given: &Given) {
         "devnet",
         rpc.devnet,
         settings::RPC_DEVNET,
+    );
+}
+
+fn write_limits(file: &mut Draft, limits: &Limits) {
+    file.section("limits", "How much callers of JSON-RPC may ask for.");
+    file.plain(
+        "Open so many connections at a time; further callers wait.",
+        "connections",
+        limits.connections.map(NonZeroUsize::get),
+        limits::CONNECTIONS,
+    );
+    file.plain(
+        "Open so many WebSockets at a time, which are connections too; refuse further ones.",
+        "sockets",
+        limits.sockets.map(NonZeroUsize::get),
+        limits::SOCKETS,
+    );
+    file.plain(
+        "Let a WebSocket have so many subscriptions.",
+        "subscriptions",
+        limits.subscriptions.map(NonZeroUsize::get),
+        limits::SUBSCRIPTIONS,
+    );
+    file.plain(
+        "Refuse larger requests, as they are and unpacked.",
+        "body_bytes",
+        limits.body_bytes.map(NonZeroUsize::get),
+        limits::BODY_BYTES,
+    );
+    file.plain(
+        "Close a WebSocket that sends a larger message.",
+        "message_bytes",
+        limits.message_bytes.map(NonZeroUsize::get),
+        limits::MESSAGE_BYTES,
+    );
+    file.plain(
+        "Refuse batches of more requests.",
+        "batch_items",
+        limits.batch_items.map(NonZeroUsize::get),
+        limits::BATCH_ITEMS,
+    );
+    file.plain(
+        "Carry out so many requests of a batch at a time.",
+        "batch_at_once",
+        limits.batch_at_once.map(NonZeroUsize::get),
+        limits::BATCH_AT_ONCE,
+    );
+    file.plain(
+        "Answer the rest of a batch with errors beyond so much.",
+        "batch_answer_bytes",
+        limits.batch_answer_bytes.map(NonZeroUsize::get),
+        limits::BATCH_ANSWER_BYTES,
+    );
+    file.plain(
+        "Read for so many requests at a time; further ones wait.",
+        "reads",
+        limits.reads.map(NonZeroUsize::get),
+        limits::READS,
+    );
+    file.plain(
+        "Run Cairo for so many requests at a time; further ones wait; one for\n         # each thread that executes, and at least 2, if it is not said.",
+        "cairo",
+        limits.cairo.map(NonZeroUsize::get),
+        4,
+    );
+    file.plain(
+        "Read so many blocks for a page of events.",
+        "events_blocks",
+        limits.events_blocks.map(NonZeroU64::get),
+        limits::EVENTS_BLOCKS,
+    );
+    file.plain(
+        "Prove so many keys for a request.",
+        "proof_keys",
+        limits.proof_keys.map(NonZeroUsize::get),
+        limits::PROOF_KEYS,
+    );
+    file.plain(
+        "Ping WebSockets so often, and close those that say nothing for twice that long.",
+        "ping",
+        limits.ping.map(NonZeroU64::get),
+        limits::PING_SECONDS,
+    );
+    file.plain(
+        "Cut off the reader of a WebSocket who reads nothing for so long.",
+        "stall",
+        limits.stall.map(NonZeroU64::get),
+        limits::STALL_SECONDS,
+    );
+    file.plain(
+        "Cut off a subscriber who falls behind by more blocks.",
+        "behind",
+        limits.behind.map(NonZeroU64::get),
+        limits::BEHIND_BLOCKS,
     );
 }
 
@@ -250,6 +348,11 @@ mod tests {
                 port: Some(6_060),
                 timeout: Some(30),
                 devnet: Some(true),
+            },
+            limits: Limits {
+                sockets: "5".parse().ok(),
+                ping: "6".parse().ok(),
+                ..Limits::default()
             },
             network: Network {
                 transport: "quic".parse().ok(),

@@ -13,6 +13,7 @@ use kraken_sequencer::Transport;
 use crate::{
     args::{
         given::{Elsewhere, Given, Peer},
+        limits::Limits,
         value::{self, Engine, LogFilter, Role},
     },
     failure::Failure,
@@ -37,6 +38,8 @@ pub(crate) struct RunSettings {
     pub(crate) port: u16,
     /// How long a request may take.
     pub(crate) timeout: Duration,
+    /// How much callers may ask for.
+    pub(crate) limits: Limits,
     /// Whether the `devnet_*` methods that only read are served.
     pub(crate) devnet: bool,
     /// How the others reach us, and we them.
@@ -111,6 +114,7 @@ impl RunSettings {
             host: rpc.host.unwrap_or(settings::HOST),
             port: rpc.port.unwrap_or(settings::PORT),
             timeout: Duration::from_secs(rpc.timeout.unwrap_or(settings::TIMEOUT_SECONDS)),
+            limits: given.limits,
             devnet: rpc.devnet.unwrap_or(settings::RPC_DEVNET),
             network: NetworkSettings {
                 transport: network.transport.unwrap_or(settings::TRANSPORT).0,

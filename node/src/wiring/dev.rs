@@ -49,6 +49,7 @@ pub(crate) async fn plan(settings: &Settings, wishes: &ChainSettings) -> Result<
         rpc: Serving {
             listen,
             timeout: settings.timeout,
+            limits: settings.limits,
             devnet: Some(Devnet {
                 restricted: settings.restricted.clone(),
                 dump: settings.dump.clone(),

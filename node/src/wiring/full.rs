@@ -36,6 +36,7 @@ pub(crate) async fn plan(settings: &RunSettings, genesis: &Genesis) -> Result<Pl
         rpc: Serving {
             listen,
             timeout: settings.timeout,
+            limits: settings.limits,
             devnet: settings.devnet.then(Devnet::default),
         },
         metrics: settings.metrics,

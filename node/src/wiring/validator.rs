@@ -99,6 +99,7 @@ pub(crate) async fn plan(
         rpc: Serving {
             listen,
             timeout: settings.timeout,
+            limits: settings.limits,
             devnet: settings.devnet.then(Devnet::default),
         },
         metrics: settings.metrics,

@@ -32,10 +32,26 @@ pub(crate) struct TransactionWithReceipt<'a> {
     pub(crate) receipt: Receipt<'a>,
 }
 
-/// What BLOCK_HEADER has beyond PRE_CONFIRMED_BLOCK_HEADER.
+/// BLOCK_HEADER.
+#[derive(Debug, Serialize)]
+pub(crate) struct Head {
+    #[serde(flatten)]
+    sealed: Sealed,
+    #[serde(flatten)]
+    common: Common,
+}
+
+/// What a block has beyond an open one.
 #[derive(Debug, Serialize)]
 struct Closed {
     status: Finality,
+    #[serde(flatten)]
+    sealed: Sealed,
+}
+
+/// What BLOCK_HEADER has beyond PRE_CONFIRMED_BLOCK_HEADER.
+#[derive(Debug, Serialize)]
+struct Sealed {
     block_hash: Felt,
     parent_hash: Felt,
     new_root: Felt,
@@ -72,17 +88,23 @@ impl<T> Block<T> {
     /// The block with these of its transactions.
     pub(crate) fn new(block: &BlockAt, status: Finality, transactions: Vec<T>) -> Self {
         let closed = match block {
-            BlockAt::Closed(block) => Some(Closed::new(&block.header, status)),
+            BlockAt::Closed(block) => Some(Closed { status, sealed: Sealed::new(&block.header) }),
             BlockAt::Unsealed(_) => None,
         };
         Self { closed, common: Common::new(block.info()), transactions }
     }
 }
 
-impl Closed {
-    fn new(header: &Header, status: Finality) -> Self {
+impl Head {
+    /// The header of a closed block.
+    pub(crate) fn new(header: &Header) -> Self {
+        Self { sealed: Sealed::new(header), common: Common::new(&header.info) }
+    }
+}
+
+impl Sealed {
+    fn new(header: &Header) -> Self {
         Self {
-            status,
             block_hash: header.hash.0,
             parent_hash: header.parent_hash.0,
             new_root: header.state_root.0,

@@ -4,6 +4,8 @@ use serde::Serialize;
 use starknet_api::transaction::{self, EventData, EventKey};
 use starknet_types_core::felt::Felt;
 
+use crate::dto::receipt::Finality;
+
 /// EVENT.
 #[derive(Debug, Serialize)]
 pub(crate) struct Event<'a> {
@@ -26,6 +28,14 @@ pub(crate) struct EmittedEvent {
     pub(crate) transaction_index: usize,
     /// In the transaction.
     pub(crate) event_index: usize,
+}
+
+/// EMITTED_EVENT, and how far its transaction has come.
+#[derive(Debug, Serialize)]
+pub(crate) struct FinalEvent {
+    #[serde(flatten)]
+    pub(crate) event: EmittedEvent,
+    pub(crate) finality_status: Finality,
 }
 
 /// EVENTS_CHUNK.

@@ -48,7 +48,7 @@ pub(crate) struct ReceiptWithBlock<'a> {
 }
 
 /// TXN_FINALITY_STATUS, and the status of a block.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub(crate) enum Finality {
     /// Executed, not yet durable.
@@ -170,11 +170,16 @@ impl<'a> ReceiptWithBlock<'a> {
             BlockAt::Closed(block) => Some(block.header.hash.0),
             BlockAt::Unsealed(_) => None,
         };
-        Self {
-            receipt: Receipt::new(executed, finality),
-            block_hash,
-            block_number: block.info().block_number.0,
-        }
+        Self::of(executed, (block.info().block_number.0, block_hash), finality)
+    }
+
+    /// The receipt of a transaction of the block with this number, and this hash if it has one yet.
+    pub(crate) fn of(
+        executed: &'a ExecutedTransaction,
+        (block_number, block_hash): (u64, Option<Felt>),
+        finality: Finality,
+    ) -> Self {
+        Self { receipt: Receipt::new(executed, finality), block_hash, block_number }
     }
 }
 

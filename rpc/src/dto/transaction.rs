@@ -8,7 +8,7 @@ use starknet_api::{
         DeclareTransaction, DeclareTransactionV0V1, DeclareTransactionV2, DeclareTransactionV3,
         DeployAccountTransaction, DeployAccountTransactionV1, DeployAccountTransactionV3,
         DeployTransaction, InvokeTransaction, InvokeTransactionV0, InvokeTransactionV1,
-        InvokeTransactionV3, L1HandlerTransaction, Transaction as Stored,
+        InvokeTransactionV3, L1HandlerTransaction, Transaction as Stored, TransactionHash,
         fields::{ResourceBounds as Bounds, ValidResourceBounds},
     },
 };
@@ -127,13 +127,29 @@ struct ResourceBounds {
     max_price_per_unit: Hex<u128>,
 }
 
+/// TXN_WITH_HASH, and how far the transaction has come.
+#[derive(Debug, Serialize)]
+pub(crate) struct TransactionWithStatus<'a> {
+    /// The transaction.
+    #[serde(flatten)]
+    pub(crate) transaction: TransactionWithHash<'a>,
+    /// TXN_STATUS.
+    pub(crate) finality_status: &'static str,
+}
+
 impl<'a> TransactionWithHash<'a> {
     /// With its hash; proof facts are shown on demand.
     pub(crate) fn new(executed: &'a ExecutedTransaction, flags: &[TransactionFlag]) -> Self {
-        Self {
-            transaction_hash: executed.hash.0,
-            transaction: Transaction::new(&executed.transaction, flags),
-        }
+        Self::of(executed.hash, &executed.transaction, flags)
+    }
+
+    /// One that may not be executed yet.
+    pub(crate) fn of(
+        hash: TransactionHash,
+        transaction: &'a Stored,
+        flags: &[TransactionFlag],
+    ) -> Self {
+        Self { transaction_hash: hash.0, transaction: Transaction::new(transaction, flags) }
     }
 }
 

@@ -49,7 +49,7 @@ struct Place {
 }
 
 /// One or many addresses.
-struct Addresses(BTreeSet<ContractAddress>);
+pub(crate) struct Addresses(pub(crate) BTreeSet<ContractAddress>);
 
 /// Which stretch of the chain is searched, and how much of it at once.
 #[derive(Clone, Copy, Debug)]
@@ -76,9 +76,7 @@ pub(crate) fn answer(call: &Call<'_>) -> Result<EventsChunk, Error> {
     if CHUNK_MAX < request.chunk_size {
         return Err(Error::PageSizeTooBig);
     }
-    if KEYS_MAX < request.filter.keys.iter().map(BTreeSet::len).sum() {
-        return Err(Error::TooManyKeysInFilter);
-    }
+    check_size(&request.filter)?;
     let view = &call.view;
     let number = |block_id: Option<BlockId>| block_id.map(|block_id| block_id.number(view));
     let from_block = number(request.from_block).transpose()?.unwrap_or(BlockNumber::ZERO).0;
@@ -186,6 +184,15 @@ fn matching<'a>(
             };
             (place, found)
         })
+}
+
+/// Refuses a filter that has too many keys.
+///
+/// # Errors
+/// [`Error::TooManyKeysInFilter`].
+pub(crate) fn check_size(filter: &EventPattern) -> Result<(), Error> {
+    let keys = filter.keys.iter().map(BTreeSet::len).sum::<usize>();
+    if KEYS_MAX < keys { Err(Error::TooManyKeysInFilter) } else { Ok(()) }
 }
 
 impl Place {

@@ -6,6 +6,7 @@
 //! with the execution status REVERTED and the reason in `failure_reason`. It has no receipt.
 
 use kraken_sequencer::Progress;
+use kraken_storage::ExecutedTransaction;
 use serde::Serialize;
 
 use crate::{
@@ -16,7 +17,7 @@ use crate::{
 
 /// TXN_STATUS_RESULT.
 #[derive(Debug, Serialize)]
-struct Status<'a> {
+pub(crate) struct Status<'a> {
     finality_status: Finalities,
     #[serde(skip_serializing_if = "Option::is_none")]
     execution_status: Option<&'a str>,
@@ -43,33 +44,42 @@ pub(crate) fn answer(call: &Call<'_>) -> Answer {
     let progress = call.context.sequencer.progress(hash);
     let view = call.context.sequencer.view();
     if let Some((block, index)) = view.find_transaction(hash)? {
-        let execution = Execution::new(&block.transactions()[index].receipt.execution_status);
-        return json(Ok(Status {
-            finality_status: Finalities::Executed(Finality::of(&block, view.accepted_on_l1())),
-            execution_status: Some(execution.status()),
-            failure_reason: execution.reason(),
-        }));
+        let finality = Finality::of(&block, view.accepted_on_l1());
+        return json(Ok(Status::executed(&block.transactions()[index], finality)));
     }
     json(Ok(match &progress {
         None => return Err(Error::TransactionHashNotFound),
-        Some(progress) => waiting(progress),
+        Some(progress) => Status::waiting(progress),
     }))
 }
 
-fn waiting(progress: &Progress) -> Status<'_> {
-    let status = |finality_status| Status {
-        finality_status: Finalities::Waiting(finality_status),
-        execution_status: None,
-        failure_reason: None,
-    };
-    match progress {
-        Progress::Received => status("RECEIVED"),
-        Progress::Candidate => status("CANDIDATE"),
-        Progress::Rejected { reason } => Status {
-            execution_status: Some("REVERTED"),
-            failure_reason: Some(reason),
-            ..status("CANDIDATE")
-        },
+impl<'a> Status<'a> {
+    /// Of a transaction in a block.
+    pub(crate) fn executed(executed: &'a ExecutedTransaction, finality: Finality) -> Self {
+        let execution = Execution::new(&executed.receipt.execution_status);
+        Self {
+            finality_status: Finalities::Executed(finality),
+            execution_status: Some(execution.status()),
+            failure_reason: execution.reason(),
+        }
+    }
+
+    /// Of one that is in none.
+    pub(crate) fn waiting(progress: &'a Progress) -> Self {
+        let status = |finality_status| Self {
+            finality_status: Finalities::Waiting(finality_status),
+            execution_status: None,
+            failure_reason: None,
+        };
+        match progress {
+            Progress::Received => status("RECEIVED"),
+            Progress::Candidate => status("CANDIDATE"),
+            Progress::Rejected { reason } => Self {
+                execution_status: Some("REVERTED"),
+                failure_reason: Some(reason),
+                ..status("CANDIDATE")
+            },
+        }
     }
 }
 
@@ -94,7 +104,8 @@ mod tests {
             ),
         ];
         for (progress, expected) in cases {
-            assert_eq!(serde_json::to_value(waiting(&progress)).expect("JSON"), expected);
+            let status = Status::waiting(&progress);
+            assert_eq!(serde_json::to_value(status).expect("JSON"), expected);
         }
     }
 }

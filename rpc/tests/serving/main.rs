@@ -5,4 +5,5 @@ mod corpus;
 mod devnet;
 mod monitoring;
 mod node;
+mod socket;
 mod transport;

@@ -15,7 +15,7 @@ use kraken_rpc::{BlockGeneration, DevnetSettings, Limits, Metrics, Server, State
 use kraken_sequencer::{Mode, Sequencer, seal_genesis};
 use kraken_storage::Storage;
 use kraken_types::{Genesis, Signer};
-use prometheus_client::registry::Registry;
+use prometheus_client::{encoding::text::encode, registry::Registry};
 use serde_json::{Value, json};
 use starknet_api::rpc_transaction::RpcTransaction;
 
@@ -55,6 +55,12 @@ pub(crate) fn limits() -> Limits {
         idle_timeout: Duration::from_secs(60),
         events_blocks_max: 100,
         proof_keys_max: 100,
+        sockets_max: 10,
+        subscriptions_max: 10,
+        message_bytes_max: 1_000_000,
+        ping_interval: Duration::from_secs(20),
+        stall_timeout: Duration::from_secs(20),
+        behind_blocks_max: 1_000,
     }
 }
 
@@ -177,6 +183,15 @@ impl Node {
         let params = json!({"invoke_transaction": self.transfer(from, nonce)});
         let answer = self.ask("starknet_addInvokeTransaction", params).await;
         answer["transaction_hash"].clone()
+    }
+
+    /// What a series of the metrics shows; nothing if it is not there.
+    pub(crate) fn shown(&self, series: &str) -> String {
+        let mut text = String::new();
+        encode(&mut text, &self.registry).expect("text takes everything");
+        let prefix = format!("kraken_rpc_{series} ");
+        let value = text.lines().find_map(|line| line.strip_prefix(&prefix));
+        value.unwrap_or_default().to_owned()
     }
 
     pub(crate) async fn stop(self) {

@@ -10,7 +10,10 @@ use super::{
     DevControl, DevError, Diff,
     snapshots::{Snapshot, Snapshots},
 };
-use crate::{clock::Shift, committer::blocking, gateway::Gateway, lives::WayIn, sequencer::live};
+use crate::{
+    Event, Orphaned, Revert, clock::Shift, committer::blocking, gateway::Gateway, lives::WayIn,
+    sequencer::live,
+};
 
 impl DevControl {
     /// What gas costs from the next block on. What is ready by then gets into a block before.
@@ -134,9 +137,26 @@ impl DevControl {
 
     async fn go_back(&self, kept: BlockNumber, prices: GasPrices) -> Result<(), DevError> {
         self.snapshots().forget_above(kept);
-        self.stop().await?;
+        let latest = self.stop().await?;
+        let orphaned = self.orphaned(kept, latest).await?;
         self.reset(kept, prices).await?;
+        self.dev.events.revert(Revert { kept, orphaned });
         self.start(Vec::new()).await
+    }
+
+    /// What is lost with the blocks above `kept`.
+    async fn orphaned(
+        &self,
+        kept: BlockNumber,
+        latest: BlockNumber,
+    ) -> Result<Option<Orphaned>, DevError> {
+        let first = kept.unchecked_next();
+        if latest < first {
+            return Ok(None);
+        }
+        let hash = async |number| Ok::<_, DevError>(self.hashes(number, number).await?[0]);
+        let (first, last) = ((first, hash(first).await?), (latest, hash(latest).await?));
+        Ok(Some(Orphaned { first, last }))
     }
 
     async fn reset(&self, kept: BlockNumber, prices: GasPrices) -> Result<(), DevError> {
@@ -166,6 +186,8 @@ impl DevControl {
             }
         }
         self.sequencer.lives.begin(life);
+        // What this life has told so far was heard while the last one was still the current one.
+        self.dev.events.tell(Event::PreConfirmed);
         self.wait_for_latest().await
     }
 

@@ -8,9 +8,9 @@ use std::{
 use bytes::Bytes;
 use kraken_types::ValidatorId;
 use starknet_api::{core::ContractAddress, transaction::TransactionHash};
-use tokio::time::Instant;
+use tokio::{sync::broadcast, time::Instant};
 
-use crate::Progress;
+use crate::{Move, Progress, events::Moves};
 
 /// What is in no block after this time is handed to another validator.
 const AGAIN_AFTER: Duration = Duration::from_secs(10);
@@ -34,6 +34,7 @@ pub(crate) struct Handed {
     /// Of what is known.
     bytes: usize,
     rejected: VecDeque<(TransactionHash, String)>,
+    moves: Moves,
 }
 
 #[derive(Debug)]
@@ -85,6 +86,16 @@ impl Handed {
         rejected.map(|(_, reason)| Progress::Rejected { reason: reason.clone() })
     }
 
+    /// A transaction has moved.
+    pub(super) fn tell(&self, moved: impl FnOnce() -> Move) {
+        self.moves.tell(moved);
+    }
+
+    /// How transactions move from now on.
+    pub(crate) fn moves(&self) -> broadcast::Receiver<Move> {
+        self.moves.subscribe()
+    }
+
     /// These are in a block.
     pub(crate) fn in_block(&mut self, hashes: impl Iterator<Item = TransactionHash>) {
         for hash in hashes {
@@ -103,6 +114,7 @@ impl Handed {
     pub(super) fn rejected(&mut self, hash: TransactionHash, reason: String) {
         // It may be in a block meanwhile.
         if self.forget(hash) {
+            self.moves.tell(|| Move::Rejected { hash, reason: reason.clone() });
             self.rejected.push_back((hash, reason));
             if REJECTED_MAX < self.rejected.len() {
                 self.rejected.pop_front();

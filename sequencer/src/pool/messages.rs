@@ -7,7 +7,7 @@ use kraken_execution::Prepared;
 use starknet_api::transaction::TransactionHash;
 
 use super::Pool;
-use crate::SubmitError;
+use crate::{Move, SubmitError};
 
 /// How many may wait.
 const MESSAGES_MAX: usize = 256;
@@ -63,6 +63,7 @@ impl Pool {
             return Err(SubmitError::Full { pending });
         }
         self.outcomes.forget(message.hash());
+        self.moves.tell(|| Move::Received(message.clone()));
         self.messages.waiting.push_back(message);
         Ok(())
     }

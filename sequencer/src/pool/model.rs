@@ -139,7 +139,7 @@ impl Model {
                 assert!(*passed_over <= 4 * SENDERS, "{sender} starves");
             }
             self.passed_over.remove(&transaction.sender());
-            self.pool.ordered(transaction.hash(), self.now);
+            self.pool.ordered(transaction, self.now);
             self.under_way.extend(taken);
         }
     }

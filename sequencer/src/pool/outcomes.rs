@@ -6,6 +6,8 @@ use kraken_execution::Rejection;
 use starknet_api::transaction::TransactionHash;
 use tokio::sync::oneshot;
 
+use crate::{Move, events::Moves};
+
 /// How many rejections are remembered for the status answer.
 const REJECTED_MAX: usize = 10_000;
 
@@ -13,16 +15,28 @@ const REJECTED_MAX: usize = 10_000;
 pub(crate) type Settled = Result<(), Rejection>;
 
 /// What became of transactions, and who waits to know.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Outcomes {
     rejected: HashMap<TransactionHash, String>,
     rejected_order: VecDeque<TransactionHash>,
     settling: HashMap<TransactionHash, Vec<oneshot::Sender<Settled>>>,
+    moves: Moves,
 }
 
 impl Outcomes {
+    /// Knows of nothing yet.
+    pub(super) fn new(moves: Moves) -> Self {
+        Self {
+            rejected: HashMap::new(),
+            rejected_order: VecDeque::new(),
+            settling: HashMap::new(),
+            moves,
+        }
+    }
+
     /// The transaction was left out for good.
     pub(super) fn reject(&mut self, hash: TransactionHash, rejection: Rejection) {
+        self.moves.tell(|| Move::Rejected { hash, reason: rejection.reason.clone() });
         if self.rejected.insert(hash, rejection.reason.clone()).is_none() {
             self.rejected_order.push_back(hash);
         }

@@ -55,7 +55,7 @@ fn pool() -> Pool {
 
 pub(super) fn pool_of(limits: Limits) -> Pool {
     let time_to_live = Duration::from_secs(60);
-    Pool::new(Config { limits, time_to_live, nonce_ahead_max: 5 }, 1)
+    Pool::new(Config { limits, time_to_live, nonce_ahead_max: 5 }, 1, Moves::default())
 }
 
 impl Pool {
@@ -278,7 +278,7 @@ fn no_more_is_under_way_than_the_window_has_room_for() {
     assert_eq!(taken.len(), window);
     let late = NOW + Duration::from_secs(1);
     for transaction in &taken {
-        pool.ordered(transaction.hash(), NOW);
+        pool.ordered(transaction, NOW);
         pool.included(transaction, late);
     }
     assert!(pool.window() < window, "they stood in line for a second");
@@ -308,7 +308,7 @@ fn what_is_lost_on_its_way_is_given_up() {
         pool.add(transaction.clone(), 0).expect("the next one");
     }
     pool.take(10);
-    pool.ordered(ordered.hash(), NOW);
+    pool.ordered(&ordered, NOW);
     pool.expire(NOW + Duration::from_secs(601));
     assert!(pool.is_rejected(&lost, "nothing came of it"));
     assert_eq!(pool.progress(ordered.hash()), Some(Progress::Candidate));
@@ -341,7 +341,7 @@ fn what_others_order_too_early_is_not_taken_over() {
     let own = pool.take(10).remove(0);
     let foreign = transaction(1, 1);
     for early in [&own, &foreign] {
-        pool.ordered(early.hash(), NOW);
+        pool.ordered(early, NOW);
         assert_eq!(pool.progress(early.hash()), Some(Progress::Candidate));
         pool.left_out(early, rejection(RejectionKind::NonceAhead), NOW);
     }
@@ -400,4 +400,34 @@ proptest! {
         }
         prop_assert_eq!(taken.len(), 20);
     }
+}
+
+#[test]
+fn every_move_is_told_to_those_who_listen() {
+    let mut pool = pool();
+    pool.add(transaction(1, 0), 0).expect("nobody listens yet");
+    let mut moves = pool.moves();
+    let (good, bad) = (transaction(0, 0), transaction(0, 1));
+    for transaction in [&good, &bad] {
+        pool.add(transaction.clone(), 0).expect("within reach");
+    }
+    for transaction in pool.take(10) {
+        pool.ordered(&transaction, NOW);
+    }
+    pool.included(&good, NOW);
+    pool.left_out(&bad, rejection(RejectionKind::InsufficientBalance), NOW);
+
+    let mut told = Vec::new();
+    while let Ok(moved) = moves.try_recv() {
+        told.push((moved.hash(), moved.progress()));
+    }
+    let of = |transaction: &Prepared| {
+        let is_its = |(hash, _): &&(TransactionHash, Progress)| *hash == transaction.hash();
+        told.iter().filter(is_its).map(|(_, progress)| progress.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(of(&good), [Progress::Received, Progress::Candidate]);
+    assert!(matches!(
+        of(&bad)[..],
+        [Progress::Received, Progress::Candidate, Progress::Rejected { .. }]
+    ));
 }

@@ -63,6 +63,11 @@ async fn aborted_blocks_are_gone_and_others_take_their_place() {
     let expected: Vec<_> = [4, 3].map(|number| block(number).expect("there").header.hash).to_vec();
     let aborted = dev(&node).abort_from(BlockNumber(3)).await.expect("they can go");
     assert_eq!(aborted, expected);
+    let reverts = node.sequencer.view().reverts().clone();
+    let orphaned =
+        Orphaned { first: (BlockNumber(3), expected[1]), last: (BlockNumber(4), expected[0]) };
+    let revert = Revert { kept: BlockNumber(2), orphaned: Some(orphaned) };
+    assert_eq!(reverts.since(0).collect::<Vec<_>>(), [&revert]);
     assert_eq!((node.latest(), nonce(&node, 0)), (2, Nonce(Felt::TWO)));
     let view = node.sequencer.view();
     assert!(view.find_transaction(hashes[1]).expect("readable").is_some());
@@ -156,6 +161,10 @@ async fn a_restart_goes_back_to_block_0() {
     let snapshot = dev(&node).snapshot().await.expect("taken");
     dev(&node).restart().await.expect("it starts again");
     assert_eq!((node.latest(), nonce(&node, 0)), (0, Nonce(Felt::ZERO)));
+    dev(&node).restart().await.expect("also where nothing is to be taken back");
+    let reverts = node.sequencer.view().reverts().clone();
+    let lost: Vec<_> = reverts.since(0).map(|revert| revert.orphaned.is_some()).collect();
+    assert_eq!(lost, [true, false]);
     assert!(!dev(&node).revert(snapshot).await.expect("no fault"));
     node.transfer(0, 0).await;
     assert_eq!(node.latest(), 1);

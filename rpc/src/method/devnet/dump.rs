@@ -4,10 +4,12 @@ use std::{path::PathBuf, sync::Arc};
 
 use super::{Done, snapshots::begin_anew};
 use crate::{
+    caller::Caller,
     dispatch::{Call, Context},
     error::Error,
     params::{FromInput, Input, InvalidParams},
     recorder::{self, Recorded},
+    version::Version,
 };
 
 /// Answers `devnet_dump`: all requests that changed the chain.
@@ -54,7 +56,8 @@ pub(crate) async fn carry_out_again(
     for (index, request) in requests.into_iter().enumerate() {
         let request = request.into_request();
         let method = request.method.clone();
-        let carried_out = Arc::clone(context).carry_out(request).await;
+        let caller = Caller::over_http(Version::V0_10);
+        let carried_out = Arc::clone(context).carry_out(request, caller).await;
         carried_out.map_err(|error| Error::Devnet {
             reason: format!("request {index} of the dump, {method}, failed: {}", error.said()),
         })?;

@@ -1,0 +1,198 @@
+//! A block as subscribers are told of it: each part is written once, whoever wants it, however many
+//! they are.
+
+use std::sync::{Arc, OnceLock};
+
+use kraken_sequencer::BlockAt;
+use kraken_storage::ExecutedTransaction;
+use serde::Serialize;
+use starknet_api::{
+    core::ContractAddress,
+    transaction::{
+        CalculateContractAddress, DeployAccountTransaction, Transaction, TransactionHash,
+    },
+};
+use starknet_types_core::felt::Felt;
+
+use crate::dto::{
+    block::Head,
+    event::{EmittedEvent, FinalEvent},
+    flag::TransactionFlag,
+    receipt::{Finality, ReceiptWithBlock},
+    transaction::{TransactionWithHash, TransactionWithStatus},
+};
+
+/// JSON that is written once and shared.
+pub(crate) type Text = Arc<str>;
+
+/// A block at one stage of its life, with what was written of it so far.
+#[derive(Debug)]
+pub(crate) struct Sheet {
+    block: BlockAt,
+    finality: Finality,
+    head: OnceLock<Text>,
+    parts: OnceLock<Box<[Parts]>>,
+}
+
+/// What is told of a transaction.
+#[derive(Debug)]
+struct Parts {
+    /// `None` of what no account has sent.
+    sender: Option<ContractAddress>,
+    receipt: OnceLock<Text>,
+    /// Without proof facts, and with them.
+    transaction: [OnceLock<Text>; 2],
+    events: Box<[OnceLock<Text>]>,
+}
+
+impl Sheet {
+    /// A block that came this far, which may be further than what is to be told of it.
+    pub(crate) fn new(block: BlockAt, finality: Finality) -> Self {
+        Self { block, finality, head: OnceLock::new(), parts: OnceLock::new() }
+    }
+
+    /// As the block was before it was accepted.
+    pub(crate) fn pre_confirmed(&self) -> Self {
+        Self::new(self.block.clone(), Finality::PreConfirmed)
+    }
+
+    /// The block.
+    pub(crate) fn block(&self) -> &BlockAt {
+        &self.block
+    }
+
+    /// How far it has come.
+    pub(crate) fn finality(&self) -> Finality {
+        self.finality
+    }
+
+    /// Its number.
+    pub(crate) fn number(&self) -> u64 {
+        self.block.info().block_number.0
+    }
+
+    /// Its transactions, in the order of execution.
+    pub(crate) fn transactions(&self) -> &[Arc<ExecutedTransaction>] {
+        self.block.transactions()
+    }
+
+    /// BLOCK_HEADER; `None` of a block that is not closed.
+    pub(crate) fn head(&self) -> Option<Text> {
+        match &self.block {
+            BlockAt::Closed(block) => {
+                Some(Arc::clone(self.head.get_or_init(|| write(&Head::new(&block.header)))))
+            }
+            BlockAt::Unsealed(_) => None,
+        }
+    }
+
+    /// Who sent a transaction; `None` if no account has.
+    pub(crate) fn sender(&self, index: usize) -> Option<ContractAddress> {
+        self.parts()[index].sender
+    }
+
+    /// TXN_RECEIPT_WITH_BLOCK_INFO of a transaction.
+    pub(crate) fn receipt(&self, index: usize) -> Text {
+        let executed = &self.transactions()[index];
+        let place = (self.number(), self.hash());
+        let receipt = || write(&ReceiptWithBlock::of(executed, place, self.finality));
+        Arc::clone(self.parts()[index].receipt.get_or_init(receipt))
+    }
+
+    /// TXN_WITH_HASH of a transaction, and how far it has come.
+    pub(crate) fn transaction(&self, index: usize, with_proof_facts: bool) -> Text {
+        let executed = &self.transactions()[index];
+        let transaction = || {
+            write_transaction(
+                (executed.hash, &executed.transaction),
+                status(self.finality),
+                with_proof_facts,
+            )
+        };
+        let written = &self.parts()[index].transaction[usize::from(with_proof_facts)];
+        Arc::clone(written.get_or_init(transaction))
+    }
+
+    /// EMITTED_EVENT of an event of a transaction, and how far that has come.
+    pub(crate) fn event(&self, index: usize, event_index: usize) -> Text {
+        let executed = &self.transactions()[index];
+        let written = &self.parts()[index].events[event_index];
+        let event = || {
+            let event = &executed.receipt.events[event_index];
+            let event = EmittedEvent {
+                from_address: event.from_address.into(),
+                keys: event.content.keys.clone(),
+                data: event.content.data.clone(),
+                block_hash: self.hash(),
+                block_number: self.number(),
+                transaction_hash: executed.hash.0,
+                transaction_index: index,
+                event_index,
+            };
+            write(&FinalEvent { event, finality_status: self.finality })
+        };
+        Arc::clone(written.get_or_init(event))
+    }
+
+    /// The hash, once somebody may be told of it.
+    fn hash(&self) -> Option<Felt> {
+        match &self.block {
+            BlockAt::Closed(block) if Finality::PreConfirmed < self.finality => {
+                Some(block.header.hash.0)
+            }
+            BlockAt::Closed(_) | BlockAt::Unsealed(_) => None,
+        }
+    }
+
+    fn parts(&self) -> &[Parts] {
+        let parts = |executed: &Arc<ExecutedTransaction>| Parts {
+            sender: sender(&executed.transaction),
+            receipt: OnceLock::new(),
+            transaction: [OnceLock::new(), OnceLock::new()],
+            events: executed.receipt.events.iter().map(|_| OnceLock::new()).collect(),
+        };
+        self.parts.get_or_init(|| self.transactions().iter().map(parts).collect())
+    }
+}
+
+/// TXN_STATUS of what is in a block.
+pub(crate) const fn status(finality: Finality) -> &'static str {
+    match finality {
+        Finality::PreConfirmed => "PRE_CONFIRMED",
+        Finality::AcceptedOnL2 => "ACCEPTED_ON_L2",
+        Finality::AcceptedOnL1 => "ACCEPTED_ON_L1",
+    }
+}
+
+/// Writes TXN_WITH_HASH, and how far the transaction has come.
+pub(crate) fn write_transaction(
+    (hash, transaction): (TransactionHash, &Transaction),
+    finality_status: &'static str,
+    with_proof_facts: bool,
+) -> Text {
+    let flags: &[TransactionFlag] =
+        if with_proof_facts { &[TransactionFlag::IncludeProofFacts] } else { &[] };
+    let transaction = TransactionWithHash::of(hash, transaction, flags);
+    write(&TransactionWithStatus { transaction, finality_status })
+}
+
+/// Writes what is told.
+pub(crate) fn write(told: &impl Serialize) -> Text {
+    serde_json::to_string(told).expect("what is told has text keys and finite numbers only").into()
+}
+
+/// Who sent a transaction; `None` if no account has.
+pub(crate) fn sender(transaction: &Transaction) -> Option<ContractAddress> {
+    match transaction {
+        Transaction::Invoke(invoke) => Some(invoke.sender_address()),
+        Transaction::Declare(declare) => Some(declare.sender_address()),
+        Transaction::DeployAccount(deploy) => {
+            let address = match deploy {
+                DeployAccountTransaction::V1(deploy) => deploy.calculate_contract_address(),
+                DeployAccountTransaction::V3(deploy) => deploy.calculate_contract_address(),
+            };
+            Some(address.expect("an executed deployment has an address"))
+        }
+        Transaction::Deploy(_) | Transaction::L1Handler(_) => None,
+    }
+}

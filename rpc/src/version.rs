@@ -1,0 +1,29 @@
+//! The versions of the specification that are served, by path.
+
+/// A version of the specification.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Version {
+    /// 0.10.2.
+    V0_10,
+}
+
+impl Version {
+    /// What `starknet_specVersion` says.
+    pub(crate) const fn spec(self) -> &'static str {
+        match self {
+            Self::V0_10 => "0.10.2",
+        }
+    }
+}
+
+/// Where each version is served, over HTTP and WebSocket.
+pub(crate) const PATHS: [(&str, Version); 8] = [
+    ("/", Version::V0_10),
+    ("/rpc", Version::V0_10),
+    ("/rpc/v0_10", Version::V0_10),
+    ("/v0_10", Version::V0_10),
+    ("/ws", Version::V0_10),
+    ("/ws/rpc", Version::V0_10),
+    ("/ws/rpc/v0_10", Version::V0_10),
+    ("/ws/v0_10", Version::V0_10),
+];
