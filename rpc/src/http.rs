@@ -47,7 +47,9 @@ const OVERSIZE_FACTOR: usize = 8;
 /// All paths, with what surrounds them.
 pub(crate) fn router(context: Arc<Context>) -> Router {
     let router = PATHS.into_iter().fold(Router::new(), |router, (path, version)| {
-        let open = move |context, headers, upgrade| ready(open(context, version, headers, upgrade));
+        let open = move |context, headers: HeaderMap, upgrade| {
+            ready(open(context, version, &headers, upgrade))
+        };
         let rpc = move |context, body| rpc(context, version, body);
         router.route(path, get(open).post(rpc))
     });
@@ -65,7 +67,7 @@ pub(crate) fn router(context: Arc<Context>) -> Router {
 fn open(
     State(context): State<Arc<Context>>,
     version: Version,
-    headers: HeaderMap,
+    headers: &HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
     match upgrade {
