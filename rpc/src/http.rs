@@ -25,6 +25,7 @@ use tower_http::{
         predicate::{DefaultPredicate, Predicate, SizeAbove},
     },
     cors::CorsLayer,
+    decompression::RequestDecompressionLayer,
     trace::TraceLayer,
 };
 
@@ -57,6 +58,8 @@ pub(crate) fn router(context: Arc<Context>) -> Router {
     router
         .route("/is_alive", get(|| async { "Alive!!!" }))
         .fallback(not_found)
+        // Before a body is read, so that its limit is that of what was packed.
+        .layer(RequestDecompressionLayer::new().pass_through_unaccepted(true))
         .layer(CompressionLayer::new().gzip(true).compress_when(worth_compressing))
         .layer(CorsLayer::permissive().allow_private_network(true))
         .layer(TraceLayer::new_for_http())

@@ -3,6 +3,7 @@
 //! One task for each socket, which waits for one thing at a time and writes one thing at a time. While
 //! it writes it reads nothing, so whoever does not read cannot make it keep anything either.
 
+mod end;
 mod news;
 pub(crate) mod session;
 
@@ -16,7 +17,7 @@ use std::{
 use axum::{
     Json as JsonBody,
     body::Bytes,
-    extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade, close_code},
+    extract::ws::{Message, Utf8Bytes, WebSocket, WebSocketUpgrade},
     http::StatusCode,
     response::{IntoResponse, Response},
 };
@@ -29,9 +30,9 @@ use kraken_sequencer::BlockAt;
 use serde_json::json;
 use starknet_api::transaction::TransactionHash;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, timeout};
-use tokio_tungstenite::tungstenite::{self, error::ProtocolError};
 
 use self::{
+    end::End,
     news::{Heard, News},
     session::{Line, Opened, Session},
 };
@@ -39,7 +40,6 @@ use crate::{
     caller::Caller,
     dispatch::Context,
     dto::receipt::Finality,
-    error::Error,
     jsonrpc::Deadline,
     subscription::{
         Next, Subscription, feed::Moves, look::Look, sheet::Sheet, stream::Notice,
@@ -108,25 +108,6 @@ enum Happened {
     Tell,
     /// Something happened to the chain.
     Heard(Heard),
-}
-
-/// Why a socket ends.
-#[derive(Debug)]
-enum End {
-    /// The peer is gone, or said goodbye.
-    Gone,
-    /// The peer did not answer pings.
-    Silent,
-    /// The server shuts down.
-    Stops,
-    /// The reader is too slow, and by how much.
-    Slow(String),
-    /// What came is longer than a message may be.
-    TooLong(String),
-    /// What came is no message.
-    Malformed(String),
-    /// Our fault.
-    Failed(Error),
 }
 
 impl Socket {
@@ -374,40 +355,24 @@ impl Socket {
 
     /// Says why it ends, to a peer that may not listen.
     async fn say_goodbye(mut self, end: End) {
-        let metrics = &self.context.config.metrics;
-        let mut patience = FAREWELL;
-        let (code, reason) = match end {
-            End::Gone => {
-                // Whatever the peer still reads, it does not need.
-                drop(timeout(FAREWELL, self.sink.close()).await);
-                return;
-            }
-            End::Silent => {
-                metrics.cut("silent");
-                return;
-            }
-            End::Stops => (close_code::AWAY, "the node shuts down".to_owned()),
-            End::Slow(how) => {
-                metrics.cut("slow");
-                patience = patience.max(self.context.config.limits.stall_timeout);
-                (close_code::POLICY, format!("this socket is read too slowly: {how}"))
-            }
-            End::TooLong(what) => {
-                metrics.cut("malformed");
-                (close_code::SIZE, what)
-            }
-            End::Malformed(what) => {
-                metrics.cut("malformed");
-                (close_code::PROTOCOL, what)
-            }
-            End::Failed(error) => {
-                tracing::error!(error = &error as &dyn std::error::Error, "a socket failed");
-                metrics.cut("failed");
-                (close_code::ERROR, error.to_string())
-            }
+        let config = &self.context.config;
+        if let Some(label) = end.label() {
+            config.metrics.cut(label);
+        }
+        if let End::Failed(error) = &end {
+            tracing::error!(error = error as &dyn std::error::Error, "a socket failed");
+        }
+        tracing::debug!(?end, "a socket ends");
+        let patience = if matches!(end, End::Slow(_)) {
+            FAREWELL.max(config.limits.stall_timeout)
+        } else {
+            FAREWELL
         };
-        tracing::debug!(code, reason, "closing a socket");
-        let frame = CloseFrame { code, reason: short(&reason).into() };
+        let Some(frame) = end.farewell() else {
+            // Whatever the peer still reads, it does not need.
+            drop(timeout(patience, self.sink.close()).await);
+            return;
+        };
         let goodbye = async {
             self.sink.send(Message::Close(Some(frame))).await?;
             // The connection must not be reset before the peer has read this.
@@ -415,23 +380,6 @@ impl Socket {
             Ok::<_, axum::Error>(())
         };
         drop(timeout(patience, goodbye).await);
-    }
-}
-
-impl End {
-    /// What a failure to read means.
-    fn of(error: axum::Error) -> Self {
-        let error = error.into_inner();
-        match error.downcast_ref::<tungstenite::Error>() {
-            Some(tungstenite::Error::Capacity(_)) => Self::TooLong(error.to_string()),
-            Some(
-                tungstenite::Error::ConnectionClosed
-                | tungstenite::Error::AlreadyClosed
-                | tungstenite::Error::Io(_)
-                | tungstenite::Error::Protocol(ProtocolError::ResetWithoutClosingHandshake),
-            ) => Self::Gone,
-            _ => Self::Malformed(error.to_string()),
-        }
     }
 }
 
@@ -468,10 +416,4 @@ async fn ask(context: &Arc<Context>, hash: TransactionHash) -> Result<Known, End
         Ok(Known { progress, found })
     });
     ask.await.map_err(End::Failed)
-}
-
-/// As much of a reason as a close frame has room for.
-fn short(reason: &str) -> &str {
-    const BYTES_MAX: usize = 123;
-    &reason[..reason.floor_char_boundary(BYTES_MAX)]
 }

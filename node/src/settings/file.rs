@@ -146,7 +146,7 @@ fn write_limits(file: &mut Draft, limits: &Limits) {
         limits::READS,
     );
     file.plain(
-        "Run Cairo for so many requests at a time; further ones wait; one for\n         # each thread that executes, and at least 2, if it is not said.",
+        "Run Cairo for so many requests at a time; one for each thread, at least 2, if it is not said.",
         "cairo",
         limits.cairo.map(NonZeroUsize::get),
         4,

@@ -137,6 +137,33 @@ async fn a_long_answer_is_compressed_for_those_who_take_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_request_may_be_packed_and_is_no_larger_than_its_limit_when_it_is_unpacked() {
+    let node = start(wishes()).await;
+    let send = async |packed: &'static [u8], encoding: &str| -> Value {
+        let request = reqwest::Client::new().post(node.url("/")).body(packed);
+        let response = request.header("content-encoding", encoding).send().await;
+        let response = response.expect("an answer");
+        assert_eq!(response.status(), 200, "{encoding}");
+        response.json().await.expect("JSON")
+    };
+    for (packed, encoding) in [
+        (&include_bytes!("packed/request.gz")[..], "gzip"),
+        (include_bytes!("packed/request.zlib"), "deflate"),
+        (include_bytes!("packed/request.br"), "br"),
+    ] {
+        assert_eq!(send(packed, encoding).await["result"], "0.10.2", "{encoding}");
+    }
+    let spaces = include_bytes!("packed/spaces.gz");
+    let error = send(spaces, "gzip").await["error"].clone();
+    assert_eq!(error["code"], -32600, "{error}");
+    let reason = error["data"]["reason"].as_str().expect("a reason");
+    assert!(reason.contains("over the limit of 1000000 bytes"), "{reason}");
+    assert_eq!(send(spaces, "deflate").await["error"]["code"], -32600, "it is something else");
+    assert_eq!(send(spaces, "tar").await["error"]["code"], -32700, "nobody knows that");
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn connections_are_limited_and_silent_ones_make_room() {
     let limits = Limits {
         connections_max: 1,
