@@ -24,6 +24,9 @@ const NO_BLOCKS: &str = "block 0 is there before the node listens";
 const FULL: &str = "only while the pool is full; see the tests of `sequencer::pool`";
 const NEVER_WAITS: &str = "it never waits in the pool, where it could be replaced";
 
+/// A block that is followed by this many is too far back for a subscription.
+const FAR_BACK: u64 = 1_025;
+
 /// One validator: all kinds of transactions, and everything that can be asked about them.
 fn play(client: &Client) {
     let scenario = answers::play(client);
@@ -41,6 +44,40 @@ fn play(client: &Client) {
     let classes = json!([hex(ACCOUNT_CLASS_HASH.0), "0x5"]);
     let contracts = json!([hex(STRK_ADDRESS), "0x5"]);
     client.get("starknet_getStorageProof", json!(["latest", classes, contracts, cells]));
+}
+
+/// Subscriptions are had over sockets.
+fn subscribe(client: &Client, coverage: &Coverage) {
+    let mut socket = client.socket("/");
+    while client.block_number() <= FAR_BACK {
+        socket.get("devnet_createBlock", json!([]));
+    }
+    let mut ask = |method: &str, params: Value| {
+        let result = socket.call(method, params);
+        coverage.note(method, &result);
+        result
+    };
+    let (unknown, far) = (json!({ "block_number": 99_999 }), json!({ "block_number": 0 }));
+    let many: Vec<_> = (1..=1_025).map(|number| format!("{number:#x}")).collect();
+    for method in ["starknet_subscribeNewHeads", "starknet_subscribeEvents"] {
+        let by_block = |id: &Value| json!({ "block_id": id });
+        for (id, code) in [(&unknown, 24), (&far, 68)] {
+            let refused = ask(method, by_block(id)).expect_err("it is refused");
+            assert_eq!(refused.code(), code, "{method}");
+        }
+        ask(method, json!({})).expect("it is opened");
+    }
+    let keys = json!({ "keys": [many] });
+    assert_eq!(ask("starknet_subscribeEvents", keys).expect_err("too many").code(), 34);
+    for method in ["starknet_subscribeNewTransactions", "starknet_subscribeNewTransactionReceipts"]
+    {
+        let senders = json!({ "sender_address": many });
+        assert_eq!(ask(method, senders).expect_err("too many").code(), 67);
+        ask(method, json!({})).expect("it is opened");
+    }
+    let id = ask("starknet_subscribeTransactionStatus", json!(["0x123"])).expect("it is opened");
+    assert_eq!(ask("starknet_unsubscribe", json!([id])), Ok(json!(true)));
+    assert_eq!(ask("starknet_unsubscribe", json!([id])).expect_err("it is gone").code(), 66);
 }
 
 #[test]
@@ -63,6 +100,7 @@ fn every_answer_and_every_error_is_of_the_documents() {
     }
     let (_node, client) = start();
     traces::ask_everything(&client);
+    subscribe(&client, &coverage);
     for (method, code) in refusals() {
         coverage.note_error(&method, code);
     }

@@ -236,7 +236,7 @@ fn a_committee_tells_the_same_at_every_validator() {
     let mut chains = Vec::new();
     for ((socket, head), status) in sockets.iter_mut().zip(&heads).zip(&statuses) {
         let (mut told, mut chain) = (Vec::new(), BTreeMap::new());
-        while told.last() != Some(&3) || chain.len() < 3 {
+        while told.last() != Some(&3) || chain.len() < 2 {
             let notice = socket.notice();
             if notice.subscription == *head {
                 let number = notice.result["block_number"].as_u64().expect("a number");

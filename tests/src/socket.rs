@@ -7,7 +7,7 @@ use kraken_openrpc::Documents;
 use serde_json::{Value, json};
 use tokio::{
     net::{TcpSocket, TcpStream},
-    time::timeout,
+    time::{Instant, timeout, timeout_at},
 };
 use tokio_tungstenite::{
     WebSocketStream, client_async,
@@ -157,8 +157,9 @@ impl Socket {
     /// If it is not closed, or without a reason.
     #[track_caller]
     pub fn closed(&mut self) -> (u16, String) {
+        let deadline = Instant::now() + WITHIN;
         loop {
-            let next = block_on(async { timeout(WITHIN, self.stream.next()).await });
+            let next = block_on(async { timeout_at(deadline, self.stream.next()).await });
             match next.expect("it is closed in time") {
                 Some(Ok(Message::Close(Some(CloseFrame { code, reason })))) => {
                     return (code.into(), reason.to_string());
@@ -171,8 +172,10 @@ impl Socket {
 
     #[track_caller]
     fn message(&mut self) -> Value {
+        // Pings are no messages.
+        let deadline = Instant::now() + WITHIN;
         loop {
-            let next = block_on(async { timeout(WITHIN, self.stream.next()).await });
+            let next = block_on(async { timeout_at(deadline, self.stream.next()).await });
             match next.expect("a message in time") {
                 Some(Ok(Message::Text(text))) => {
                     return serde_json::from_str(&text).expect("messages are JSON");

@@ -23,7 +23,7 @@ async fn on_demand() -> Node {
 }
 
 /// Waits until the open block holds so many transactions.
-async fn executed(node: &Node, count: usize) {
+pub(crate) async fn executed(node: &Node, count: usize) {
     let mut events = node.sequencer.subscribe();
     let wait = async {
         while node.sequencer.view().pre_confirmed().transactions.len() < count {

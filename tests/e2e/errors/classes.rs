@@ -109,10 +109,7 @@ fn bad_declares_are_refused_with_a_reason() {
             refused("version 2", &declare(1, &other), version, 61, "version"),
         ],
     );
-    // A contract that is no account, and could pay.
-    let gift = json!({ "address": hex(UDC_ADDRESS), "amount": 2e20 });
-    client.get("devnet_mint", gift);
-    run(&client, &mut matrix, senders(&[0, 1, 2].map(|nonce| declare(nonce, &other))));
+    run(&client, &mut matrix, senders(&client, &[0, 1, 2].map(|nonce| declare(nonce, &other))));
     let estimate = {
         let mut transaction = kraken_tests::wallet::broadcasted(&declare(1, &bomb));
         transaction["signature"] = json!([]);
@@ -126,7 +123,10 @@ fn bad_declares_are_refused_with_a_reason() {
 }
 
 /// What is wrong with whoever declares a good class, whose next nonce is 1.
-fn senders([used, next, early]: &[RpcTransaction; 3]) -> Vec<super::Case> {
+fn senders(client: &Client, [used, next, early]: &[RpcTransaction; 3]) -> Vec<super::Case> {
+    // A contract that is no account, and could pay.
+    let gift = json!({ "address": hex(UDC_ADDRESS), "amount": 2e20 });
+    client.get("devnet_mint", gift);
     let forged = |body: &mut Value| body["signature"] = json!(["0x1", "0x2"]);
     let price = |price: &'static str| {
         move |body: &mut Value| {
