@@ -201,11 +201,8 @@ impl Socket {
             Happened::Heard(Heard::Look) => {
                 // What is in a block of this look has moved before it, and was heard by now.
                 self.look = self.news.look();
-                for moves in self.news.moves().map_err(End::Slow)? {
-                    self.moved(&moves);
-                }
                 self.has_more = true;
-                Ok(())
+                self.hear_moves()
             }
             Happened::Heard(Heard::Moves(moves)) => {
                 self.moved(&moves.map_err(End::Slow)?);
@@ -241,8 +238,12 @@ impl Socket {
         self.subscriptions.retain(|id, _| self.session.has(*id));
         self.waiting.retain(|(id, _)| self.session.has(*id));
         // Before the answer: from then on the peer may count on what it is told.
-        self.news.want(&self.context.feed, &self.subscriptions);
-        self.look = self.news.look();
+        if self.news.want(&self.context.feed, &self.subscriptions) {
+            // What is in a block of this look has moved before it, and was heard by now.
+            self.look = self.news.look();
+            self.has_more = !self.subscriptions.is_empty();
+            self.hear_moves()?;
+        }
         let Some(answer) = answer else {
             return Ok(());
         };
@@ -294,6 +295,14 @@ impl Socket {
                 Err(_) => Err(End::Slow(format!("nothing was read for {stall:?}"))),
             },
         }
+    }
+
+    /// Takes in all moves that were told so far.
+    fn hear_moves(&mut self) -> Result<(), End> {
+        for moves in self.news.moves().map_err(End::Slow)? {
+            self.moved(&moves);
+        }
+        Ok(())
     }
 
     fn moved(&mut self, moves: &Moves) {

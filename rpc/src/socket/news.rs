@@ -34,15 +34,20 @@ pub(super) enum Heard {
 }
 
 impl News {
-    /// Hears what these subscriptions need from now on.
-    pub(super) fn want(&mut self, feed: &Feed, subscriptions: &BTreeMap<u64, Subscription>) {
+    /// Hears what these subscriptions need from now on. Says whether looks come from elsewhere now.
+    pub(super) fn want(
+        &mut self,
+        feed: &Feed,
+        subscriptions: &BTreeMap<u64, Subscription>,
+    ) -> bool {
         let is_early = |it: &Subscription| it.interest() == Interest::PreConfirmed;
         let interest = if subscriptions.values().any(is_early) {
             Some(Interest::PreConfirmed)
         } else {
             subscriptions.values().next().map(|_| Interest::Closed)
         };
-        if self.looks.as_ref().map(|(interest, _)| *interest) != interest {
+        let is_changed = self.looks.as_ref().map(|(interest, _)| *interest) != interest;
+        if is_changed {
             self.looks = interest.map(|interest| match interest {
                 Interest::PreConfirmed => (interest, feed.looks()),
                 Interest::Closed => (interest, feed.closed()),
@@ -53,6 +58,7 @@ impl News {
         } else if self.moves.is_none() {
             self.moves = Some(feed.moves());
         }
+        is_changed
     }
 
     /// The newest look, which counts as seen.

@@ -217,3 +217,22 @@ async fn every_subscription_is_told_of_blocks_that_are_taken_back() {
     assert_eq!(node.shown("subscriptions"), "5");
     node.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_asks_for_other_things_meanwhile_is_told_everything() {
+    let node = on_demand().await;
+    let mut client = Client::connect(&node, "/").await;
+    let id = client.subscribe(HEADS, json!([])).await;
+    let asking = async {
+        for _ in 0..300 {
+            client.ask("starknet_chainId", json!([])).await;
+        }
+        client
+    };
+    let (mut client, ()) = tokio::join!(asking, grow(&node, 30));
+    for number in 1..=30_u64 {
+        assert_eq!(client.notice("NewHeads", &id).await["block_number"], number);
+    }
+    client.no_notice().await;
+    node.stop().await;
+}
