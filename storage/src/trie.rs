@@ -11,8 +11,8 @@
 //! <https://docs.starknet.io/learn/protocol/state>.
 //!
 //! Only the tries of the tip are stored, one node per place, so a block overwrites what it changes.
-//! What it overwrote of late is kept beside them ([`before`]), and leads back to the tries of older
-//! blocks, for proofs of what was in them ([`proof`]).
+//! What it overwrote of late is kept beside them (`before`), and leads back to the tries of older
+//! blocks, for proofs of what was in them (`proof`).
 
 pub(crate) mod before;
 mod hash;
