@@ -71,7 +71,7 @@ class Socket(Suite):
         await receipts.until(lambda it: its(it) and it.finality_status.value == "ACCEPTED_ON_L2")
         seen = [it.finality_status.value for it in receipts.told if its(it)]
         self.assertEqual(seen, ["PRE_CONFIRMED", "ACCEPTED_ON_L2"])
-        await transactions.until(its)
+        await transactions.until(lambda it: it.transaction.hash == sent.transaction_hash)
         await statuses.until(lambda it: it.status.finality_status.value == "ACCEPTED_ON_L2")
         seen = [it.status.finality_status for it in statuses.told]
         self.assertEqual(len(set(seen)), len(seen))
