@@ -12,8 +12,7 @@ use starknet_api::{block::BlockInfo, core::ClassHash};
 use super::{Before, line::Step, rules};
 use crate::{UnsealedBlock, committer::Executed};
 
-/// How many bytes of memory the traces of one block may take. Those of a block of 300 transfers take
-/// about 2 MB.
+/// How many bytes of memory the traces of one block may take.
 const TRACES_BYTES_MAX: usize = 16 << 20;
 
 /// What became of a transaction.
