@@ -4,6 +4,7 @@ import tempfile
 from pathlib import Path
 
 from starknet_py.net.client_errors import ClientError
+from starknet_py.net.client_models import TransactionExecutionStatus, TransactionType
 
 from kraken import IS_ALONE, STRK, UNKNOWN, URLS, Suite, strk_transfer
 
@@ -98,8 +99,18 @@ class Controls(Suite):
         for request in [
             self.client.postman_load("http://127.0.0.1:8545"),
             self.client.postman_flush(),
-            self.client.send_message_to_l2(STRK, 1, messenger, [1], 0, 1),
             self.client.consume_message_from_l2(STRK, messenger, [1]),
         ]:
             with self.assertRaisesRegex(ClientError, "L1"):
                 await request
+
+    async def test_a_message_that_a_developer_has_l1_send_is_handled(self):
+        await self.needs("devnet_postmanSendMessageToL2")
+        messenger = 0x5FBDB2315678AFECB367F032D93F642F64180AA3
+        # The token has no handler, so handling it reverts, in a block like any other.
+        sent = await self.client.send_message_to_l2(STRK, 1, messenger, [1], 0, 1)
+        receipt = await self.client.get_transaction_receipt(sent)
+        self.assertEqual(receipt.type, TransactionType.L1_HANDLER)
+        self.assertEqual(receipt.execution_status, TransactionExecutionStatus.REVERTED)
+        transaction = await self.client.get_transaction(sent)
+        self.assertEqual(transaction.calldata, [messenger, 1])
