@@ -115,9 +115,10 @@ export async function fundedAccount(provider, index) {
 
 /** Waits until a transaction is in a block, and every validator has that block. */
 export async function settled(provider, hash) {
-  const receipt = await provider.waitForTransaction(hash, WAIT);
+  await provider.waitForTransaction(hash, WAIT);
   await acceptedEverywhere(hash);
-  return receipt;
+  // The wait may have had its status from one validator and its receipt from one that was behind.
+  return provider.getTransactionReceipt(hash);
 }
 
 /** Waits until a transaction is in a block, and requires that it did what it should. */
