@@ -173,7 +173,7 @@ impl Context {
         let answer = match method {
             Some(method) => {
                 let answer = self.run(method, request.params, &caller).await;
-                answer.map_err(|error| method.restrict(error))
+                answer.map_err(|error| method.restrict(error, caller.version))
             }
             None => Err(Error::MethodNotFound { method: request.method }),
         };
@@ -250,7 +250,7 @@ impl Context {
             }
             Handler::Unsubscribe => {
                 let line = caller.line(method.name)?;
-                let params = Params::bind(method.params, asked.params.as_deref())?;
+                let params = Params::bind(method.params, asked.params.as_deref(), asked.version)?;
                 json(line.close(&params.required::<String>("subscription_id")?))
             }
             Handler::DevnetRead(answer) => {
@@ -279,7 +279,7 @@ impl Context {
 
     async fn devnet(self: &Arc<Self>, answer: DevnetMethod, asked: Asked) -> Answer {
         let Asked { method, params, version } = asked;
-        let params = Params::bind(method.params, params.as_deref())?;
+        let params = Params::bind(method.params, params.as_deref(), version)?;
         answer(&Call { context: self, view: self.sequencer.view(), params, version }).await
     }
 
@@ -314,7 +314,7 @@ impl Context {
         let context = Arc::clone(self);
         on_blocking_thread(permits, move || {
             let Asked { method, params, version } = asked;
-            let params = Params::bind(method.params, params.as_deref())?;
+            let params = Params::bind(method.params, params.as_deref(), version)?;
             work(Call { context: &context, view: context.sequencer.view(), params, version })
         })
         .await

@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use starknet_types_core::felt::Felt;
 
-use crate::params::InvalidParams;
+use crate::{params::InvalidParams, version::Version};
 
 /// Why a request has no result.
 #[derive(Debug, thiserror::Error)]
@@ -55,6 +55,9 @@ pub(crate) enum Error {
     /// See the specification.
     #[error("Requested entry point does not exist in the contract")]
     EntryPointNotFound,
+    /// The same, in the words of version 0.9.
+    #[error("Requested entrypoint does not exist in the contract")]
+    EntryPointNotFoundV0_9,
     /// See the specification.
     #[error("Block not found")]
     BlockNotFound,
@@ -298,7 +301,7 @@ impl Error {
             Self::TooManySubscriptions { .. } => -32002,
             Self::Devnet { .. } => -1,
             Self::ContractNotFound => 20,
-            Self::EntryPointNotFound => 21,
+            Self::EntryPointNotFound | Self::EntryPointNotFoundV0_9 => 21,
             Self::BlockNotFound => 24,
             Self::InvalidTransactionIndex => 27,
             Self::ClassHashNotFound => 28,
@@ -330,6 +333,15 @@ impl Error {
             Self::InvalidProof => 69,
             Self::NoTraceAvailable { .. } => 10,
             Self::Compilation { .. } => 100,
+        }
+    }
+
+    /// As a version of the specification puts it.
+    pub(crate) fn in_words_of(self, version: Version) -> Self {
+        if matches!(self, Self::EntryPointNotFound) && version < Version::V0_10 {
+            Self::EntryPointNotFoundV0_9
+        } else {
+            self
         }
     }
 
@@ -378,6 +390,7 @@ impl Error {
             | Self::Devnet { .. }
             | Self::ContractNotFound
             | Self::EntryPointNotFound
+            | Self::EntryPointNotFoundV0_9
             | Self::BlockNotFound
             | Self::InvalidTransactionIndex
             | Self::ClassHashNotFound

@@ -9,6 +9,7 @@ use crate::{
     error::{Error, Internal},
     method,
     params::{Param, optional, required},
+    version::Version::{self, V0_10},
 };
 
 /// A method.
@@ -30,12 +31,21 @@ pub(crate) fn find(name: &str) -> Option<&'static Method> {
 }
 
 impl Method {
-    /// Makes sure that no error leaves that the specification does not know for this method.
-    pub(crate) fn restrict(&self, error: Error) -> Error {
+    /// Whether the specification knows an error of this code for this method.
+    pub(crate) fn may_answer(&self, code: i32, version: Version) -> bool {
+        let is_newer = |newer: &(Version, &str, i32)| {
+            version < newer.0 && (newer.1, newer.2) == (self.name, code)
+        };
+        self.errors.contains(&code) && !NEWER_ERRORS.iter().any(is_newer)
+    }
+
+    /// Makes sure that no error leaves that the specification does not know for this method, in the
+    /// words of the version that the caller speaks.
+    pub(crate) fn restrict(&self, error: Error, version: Version) -> Error {
         const UNEXPECTED: i32 = 63;
-        if error.code() <= 0 || self.errors.contains(&error.code()) {
-            error
-        } else if self.errors.contains(&UNEXPECTED) {
+        if error.code() <= 0 || self.may_answer(error.code(), version) {
+            error.in_words_of(version)
+        } else if self.may_answer(UNEXPECTED, version) {
             Error::Unexpected { reason: error.to_string() }
         } else {
             Internal::Foreign { method: self.name, code: error.code() }.into()
@@ -43,8 +53,15 @@ impl Method {
     }
 }
 
+/// Errors that a method may answer with since a version.
+const NEWER_ERRORS: [(Version, &str, i32); 3] = [
+    (V0_10, "starknet_estimateFee", 20),
+    (V0_10, "starknet_estimateMessageFee", 20),
+    (V0_10, "starknet_addInvokeTransaction", 69),
+];
+
 const BLOCK: Param = required("block_id");
-const FLAGS: Param = optional("response_flags");
+const FLAGS: Param = optional("response_flags").since(V0_10);
 const TRANSACTION: Param = required("transaction_hash");
 const CONTRACT: Param = required("contract_address");
 
@@ -76,7 +93,7 @@ pub(crate) const METHODS: &[Method] = &[
     },
     Method {
         name: "starknet_getStateUpdate",
-        params: &[BLOCK, optional("contract_addresses")],
+        params: &[BLOCK, optional("contract_addresses").since(V0_10)],
         errors: &[24],
         handler: Handler::Read(|call| json(method::get_state_update::answer(call))),
     },
@@ -223,14 +240,14 @@ pub(crate) const METHODS: &[Method] = &[
             BLOCK,
             required("transactions"),
             required("simulation_flags"),
-            optional("trace_flags"),
+            optional("trace_flags").since(V0_10),
         ],
         errors: &[24, 41],
         handler: Handler::Cairo(method::simulate_transactions::answer),
     },
     Method {
         name: "starknet_traceBlockTransactions",
-        params: &[BLOCK, optional("trace_flags")],
+        params: &[BLOCK, optional("trace_flags").since(V0_10)],
         errors: &[24],
         handler: Handler::Cairo(method::trace::block_transactions),
     },
@@ -284,7 +301,11 @@ pub(crate) const METHODS: &[Method] = &[
     },
     Method {
         name: "starknet_subscribeNewTransactions",
-        params: &[optional("finality_status"), optional("sender_address"), optional("tags")],
+        params: &[
+            optional("finality_status"),
+            optional("sender_address"),
+            optional("tags").since(V0_10),
+        ],
         errors: &[67],
         handler: Handler::Subscribe(method::subscribe::transactions),
     },
@@ -586,15 +607,31 @@ mod tests {
     #[test]
     fn errors_of_other_methods_do_not_leave() {
         let call = method("starknet_call");
-        assert_eq!(call.restrict(Error::ContractNotFound).code(), 20);
-        assert_eq!(call.restrict(Error::ClassHashNotFound).code(), -32603);
+        assert_eq!(call.restrict(Error::ContractNotFound, V0_10).code(), 20);
+        assert_eq!(call.restrict(Error::ClassHashNotFound, V0_10).code(), -32603);
         let invalid = InvalidParams { field: "a".to_owned(), reason: "b".to_owned() };
-        assert_eq!(call.restrict(invalid.into()).code(), -32602);
+        assert_eq!(call.restrict(invalid.into(), V0_10).code(), -32602);
 
         let invoke = method("starknet_addInvokeTransaction");
-        let error = invoke.restrict(Error::ClassHashNotFound);
+        let error = invoke.restrict(Error::ClassHashNotFound, V0_10);
         assert_eq!(error.code(), 63);
         assert_eq!(error.data(), Some("Class hash not found".into()));
+    }
+
+    #[test]
+    fn what_is_newer_does_not_leave_to_older_callers() {
+        for (version, name, code) in NEWER_ERRORS {
+            assert!(method(name).may_answer(code, version), "{name} {code}");
+            let older = Version::ALL.iter().filter(|older| **older < version);
+            assert!(older.clone().count() > 0, "{name} {code}");
+            assert!(older.into_iter().all(|older| !method(name).may_answer(code, *older)));
+        }
+        let call = method("starknet_call");
+        let said = |version| call.restrict(Error::EntryPointNotFound, version);
+        assert_eq!(said(V0_10).to_string(), "Requested entry point does not exist in the contract");
+        let older = said(Version::V0_9);
+        assert_eq!(older.to_string(), "Requested entrypoint does not exist in the contract");
+        assert_eq!(older.code(), 21);
     }
 
     #[test]

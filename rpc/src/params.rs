@@ -8,6 +8,8 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
+use crate::version::Version;
+
 /// The longest stretch of a caller's text that an error repeats, in characters.
 const ECHO_CHARS_MAX: usize = 80;
 
@@ -18,6 +20,8 @@ pub(crate) struct Param {
     pub(crate) name: &'static str,
     /// Whether it must be there.
     pub(crate) presence: Presence,
+    /// The first version that has it.
+    pub(crate) since: Version,
 }
 
 /// Whether a parameter must be there.
@@ -31,12 +35,19 @@ pub(crate) enum Presence {
 
 /// A parameter that must be there.
 pub(crate) const fn required(name: &'static str) -> Param {
-    Param { name, presence: Presence::Required }
+    Param { name, presence: Presence::Required, since: Version::V0_9 }
 }
 
 /// A parameter that may be missing or null.
 pub(crate) const fn optional(name: &'static str) -> Param {
-    Param { name, presence: Presence::Optional }
+    Param { name, presence: Presence::Optional, since: Version::V0_9 }
+}
+
+impl Param {
+    /// The same, for callers who speak this version or a newer one.
+    pub(crate) const fn since(self, since: Version) -> Self {
+        Self { since, ..self }
+    }
 }
 
 /// What is wrong with which parameter.
@@ -74,12 +85,14 @@ pub(crate) enum Path<'a> {
 pub(crate) struct Input<'a> {
     path: Path<'a>,
     raw: &'a RawValue,
+    version: Version,
 }
 
 /// An object of a request. Each field is taken once; [`Fields::finish`] refuses what is left.
 #[derive(Debug)]
 pub(crate) struct Fields<'a> {
     path: Path<'a>,
+    version: Version,
     entries: Vec<(Cow<'a, str>, &'a RawValue)>,
     taken: Vec<&'static str>,
 }
@@ -87,7 +100,8 @@ pub(crate) struct Fields<'a> {
 /// The parameters of a request, matched to those of the method.
 #[derive(Debug)]
 pub(crate) struct Params<'a> {
-    values: Vec<(&'static str, Option<&'a RawValue>)>,
+    values: Values<'a>,
+    version: Version,
 }
 
 impl fmt::Display for Path<'_> {
@@ -109,8 +123,13 @@ impl Path<'_> {
 
 impl<'a> Input<'a> {
     /// A value at the top of a request.
-    pub(crate) const fn new(path: Path<'a>, raw: &'a RawValue) -> Self {
-        Self { path, raw }
+    pub(crate) const fn new(path: Path<'a>, raw: &'a RawValue, version: Version) -> Self {
+        Self { path, raw, version }
+    }
+
+    /// The version of the specification that the caller speaks.
+    pub(crate) const fn version(&self) -> Version {
+        self.version
     }
 
     /// As it was sent.
@@ -160,7 +179,9 @@ impl<'a> Input<'a> {
         items
             .into_iter()
             .enumerate()
-            .map(|(index, raw)| T::from_input(&Input { path: Path::Item(&self.path, index), raw }))
+            .map(|(index, raw)| {
+                T::from_input(&Input::new(Path::Item(&self.path, index), raw, self.version))
+            })
             .collect()
     }
 
@@ -171,7 +192,7 @@ impl<'a> Input<'a> {
         }
         let Entries(entries) =
             serde_json::from_str(self.raw.get()).map_err(|error| self.error(error.to_string()))?;
-        Ok(Fields { path: self.path, entries, taken: Vec::new() })
+        Ok(Fields { path: self.path, version: self.version, entries, taken: Vec::new() })
     }
 }
 
@@ -182,7 +203,7 @@ impl<'a> Fields<'a> {
         name: &'static str,
     ) -> Result<T, InvalidParams> {
         self.take(name)
-            .map(|raw| T::from_input(&Input { path: Path::Field(&self.path, name), raw }))
+            .map(|raw| T::from_input(&Input::new(Path::Field(&self.path, name), raw, self.version)))
             .unwrap_or_else(|| Err(Path::Field(&self.path, name).error("missing")))
     }
 
@@ -193,8 +214,17 @@ impl<'a> Fields<'a> {
     ) -> Result<Option<T>, InvalidParams> {
         self.take(name)
             .filter(|raw| raw.get() != "null")
-            .map(|raw| T::from_input(&Input { path: Path::Field(&self.path, name), raw }))
+            .map(|raw| T::from_input(&Input::new(Path::Field(&self.path, name), raw, self.version)))
             .transpose()
+    }
+
+    /// A field that may be missing or null, and that older callers do not know.
+    pub(crate) fn optional_since<T: FromInput>(
+        &mut self,
+        since: Version,
+        name: &'static str,
+    ) -> Result<Option<T>, InvalidParams> {
+        if self.version < since { Ok(None) } else { self.optional(name) }
     }
 
     /// A field that some clients send and that has no meaning.
@@ -235,14 +265,18 @@ impl<'a> Params<'a> {
     pub(crate) fn bind(
         spec: &'static [Param],
         raw: Option<&'a RawValue>,
+        version: Version,
     ) -> Result<Self, InvalidParams> {
-        let raw = raw.filter(|raw| raw.get() != "null");
-        let values = match raw.map(|raw| (raw, raw.get().as_bytes().first())) {
+        let spec: Vec<_> = spec.iter().filter(|param| param.since <= version).collect();
+        let values = match raw.filter(|raw| raw.get() != "null") {
             None => spec.iter().map(|param| (param.name, None)).collect(),
-            Some((raw, Some(b'['))) => by_position(spec, raw)?,
-            Some((raw, Some(b'{'))) => by_name(spec, raw)?,
-            Some((raw, _)) => {
-                return Err(Input::new(Path::Root, raw).expected("a list or an object"));
+            Some(raw) => {
+                let input = Input::new(Path::Root, raw, version);
+                match raw.get().as_bytes().first() {
+                    Some(b'[') => by_position(&spec, &input)?,
+                    Some(b'{') => by_name(&spec, &input)?,
+                    _ => return Err(input.expected("a list or an object")),
+                }
             }
         };
         for (param, (name, value)) in spec.iter().zip(&values) {
@@ -250,7 +284,7 @@ impl<'a> Params<'a> {
                 return Err(Path::Field(&Path::Root, name).error("missing"));
             }
         }
-        Ok(Self { values })
+        Ok(Self { values, version })
     }
 
     /// A parameter that the method table calls required.
@@ -277,7 +311,7 @@ impl<'a> Params<'a> {
         read: impl FnOnce(Input<'_>) -> T,
     ) -> Option<T> {
         let raw = self.values.iter().find(|(given, _)| *given == name)?.1?;
-        Some(read(Input { path: Path::Field(&Path::Root, name), raw }))
+        Some(read(Input::new(Path::Field(&Path::Root, name), raw, self.version)))
     }
 }
 
@@ -291,19 +325,19 @@ fn echo(text: &str) -> Cow<'_, str> {
 
 type Values<'a> = Vec<(&'static str, Option<&'a RawValue>)>;
 
-fn by_position<'a>(spec: &'static [Param], raw: &'a RawValue) -> Result<Values<'a>, InvalidParams> {
+fn by_position<'a>(spec: &[&Param], input: &Input<'a>) -> Result<Values<'a>, InvalidParams> {
     let items: Vec<&RawValue> =
-        serde_json::from_str(raw.get()).map_err(|error| Path::Root.error(error.to_string()))?;
+        serde_json::from_str(input.raw.get()).map_err(|error| input.error(error.to_string()))?;
     if spec.len() < items.len() {
         let reason = format!("expected at most {} items, got {}", spec.len(), items.len());
-        return Err(Path::Root.error(reason));
+        return Err(input.error(reason));
     }
     let mut items = items.into_iter();
     Ok(spec.iter().map(|param| (param.name, items.next())).collect())
 }
 
-fn by_name<'a>(spec: &'static [Param], raw: &'a RawValue) -> Result<Values<'a>, InvalidParams> {
-    let mut fields = Input::new(Path::Root, raw).fields()?;
+fn by_name<'a>(spec: &[&Param], input: &Input<'a>) -> Result<Values<'a>, InvalidParams> {
+    let mut fields = input.fields()?;
     let values = spec.iter().map(|param| (param.name, fields.take(param.name))).collect();
     if spec.is_empty() && !fields.entries.is_empty() {
         let (name, _) = &fields.entries[0];
@@ -392,7 +426,8 @@ mod tests {
 
     fn bind(text: &str) -> Result<(String, u64, Option<Vec<bool>>), String> {
         let raw = raw(text);
-        let params = Params::bind(SPEC, Some(&raw)).map_err(|error| error.to_string())?;
+        let params =
+            Params::bind(SPEC, Some(&raw), Version::NEWEST).map_err(|error| error.to_string())?;
         let read = || {
             Ok::<_, InvalidParams>((
                 params.required("block")?,
@@ -435,12 +470,33 @@ mod tests {
     }
 
     #[test]
+    fn an_older_caller_does_not_know_what_is_newer() {
+        const SPEC: &[Param] = &[required("a"), optional("b").since(Version::V0_10)];
+        let bind = |text: &str, version| {
+            let raw = raw(text);
+            Params::bind(SPEC, Some(&raw), version)
+                .map(|params| params.values.len())
+                .map_err(|error| error.to_string())
+        };
+        for text in [r#"{"a": 1, "b": 2}"#, "[1, 2]"] {
+            assert_eq!(bind(text, Version::V0_10), Ok(2));
+        }
+        assert_eq!(bind(r#"{"a": 1}"#, Version::V0_9), Ok(1));
+        for (text, message) in [
+            (r#"{"a": 1, "b": 2}"#, "b: unknown field, expected a"),
+            ("[1, 2]", "params: expected at most 1 items, got 2"),
+        ] {
+            assert_eq!(bind(text, Version::V0_9), Err(message.to_owned()));
+        }
+    }
+
+    #[test]
     fn no_parameters_are_null_empty_or_absent() {
         for text in ["null", "[]", "{}"] {
-            assert!(Params::bind(&[], Some(&raw(text))).is_ok(), "{text}");
+            assert!(Params::bind(&[], Some(&raw(text)), Version::NEWEST).is_ok(), "{text}");
         }
-        assert!(Params::bind(&[], None).is_ok());
-        let error = Params::bind(&[], Some(&raw(r#"{"a": 1}"#))).map(|_| ());
+        assert!(Params::bind(&[], None, Version::NEWEST).is_ok());
+        let error = Params::bind(&[], Some(&raw(r#"{"a": 1}"#)), Version::NEWEST).map(|_| ());
         let message = "a: unknown field, the method has no parameters".to_owned();
         assert_eq!(error.map_err(|error| error.to_string()), Err(message));
     }

@@ -6,10 +6,13 @@ use serde::Serialize;
 use starknet_api::block::{BlockInfo, FeeType};
 use starknet_types_core::felt::Felt;
 
-use crate::dto::{
-    felt::Hex,
-    receipt::{Finality, Receipt},
-    transaction::Transaction,
+use crate::{
+    dto::{
+        felt::Hex,
+        receipt::{Finality, Receipt},
+        transaction::Transaction,
+    },
+    version::Version,
 };
 
 /// A block with its transactions, in the shape that the caller asked for: BLOCK_WITH_… when it is
@@ -55,6 +58,14 @@ struct Sealed {
     block_hash: Felt,
     parent_hash: Felt,
     new_root: Felt,
+    /// Since version 0.10.
+    #[serde(flatten)]
+    commitments: Option<Commitments>,
+}
+
+/// What the hash of a block holds together.
+#[derive(Debug, Serialize)]
+struct Commitments {
     event_commitment: Felt,
     transaction_commitment: Felt,
     receipt_commitment: Felt,
@@ -86,9 +97,16 @@ struct Price {
 
 impl<T> Block<T> {
     /// The block with these of its transactions.
-    pub(crate) fn new(block: &BlockAt, status: Finality, transactions: Vec<T>) -> Self {
+    pub(crate) fn new(
+        block: &BlockAt,
+        status: Finality,
+        transactions: Vec<T>,
+        version: Version,
+    ) -> Self {
         let closed = match block {
-            BlockAt::Closed(block) => Some(Closed { status, sealed: Sealed::new(&block.header) }),
+            BlockAt::Closed(block) => {
+                Some(Closed { status, sealed: Sealed::new(&block.header, version) })
+            }
             BlockAt::Unsealed(_) => None,
         };
         Self { closed, common: Common::new(block.info()), transactions }
@@ -97,17 +115,25 @@ impl<T> Block<T> {
 
 impl Head {
     /// The header of a closed block.
-    pub(crate) fn new(header: &Header) -> Self {
-        Self { sealed: Sealed::new(header), common: Common::new(&header.info) }
+    pub(crate) fn new(header: &Header, version: Version) -> Self {
+        Self { sealed: Sealed::new(header, version), common: Common::new(&header.info) }
     }
 }
 
 impl Sealed {
-    fn new(header: &Header) -> Self {
+    fn new(header: &Header, version: Version) -> Self {
         Self {
             block_hash: header.hash.0,
             parent_hash: header.parent_hash.0,
             new_root: header.state_root.0,
+            commitments: (Version::V0_10 <= version).then(|| Commitments::new(header)),
+        }
+    }
+}
+
+impl Commitments {
+    fn new(header: &Header) -> Self {
+        Self {
             event_commitment: header.event_commitment.0,
             transaction_commitment: header.transaction_commitment.0,
             receipt_commitment: header.receipt_commitment.0,

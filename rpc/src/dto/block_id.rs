@@ -97,12 +97,16 @@ mod tests {
     use starknet_types_core::felt::Felt;
 
     use super::*;
-    use crate::params::Path;
+    use crate::{params::Path, version::Version};
 
     fn read(json: &str) -> Result<BlockId, String> {
         let raw: Box<RawValue> = serde_json::from_str(json).expect("valid JSON");
-        BlockId::from_input(&Input::new(Path::Field(&Path::Root, "block_id"), &raw))
-            .map_err(|error| error.to_string())
+        BlockId::from_input(&Input::new(
+            Path::Field(&Path::Root, "block_id"),
+            &raw,
+            Version::NEWEST,
+        ))
+        .map_err(|error| error.to_string())
     }
 
     #[test]

@@ -21,6 +21,7 @@ use starknet_types_core::felt::Felt;
 use crate::{
     dto::felt::Hex,
     params::{Fields, FromInput, Input, InvalidParams},
+    version::Version::V0_10,
 };
 
 /// The bit that marks a transaction as signed for an estimate, 2^128.
@@ -121,9 +122,9 @@ fn invoke(fields: &mut Fields<'_>) -> Result<RpcInvokeTransactionV3, InvalidPara
         nonce_data_availability_mode: fields.required("nonce_data_availability_mode")?,
         fee_data_availability_mode: fields.required("fee_data_availability_mode")?,
         proof_facts: ProofFacts(
-            fields.optional::<Vec<Felt>>("proof_facts")?.unwrap_or_default().into(),
+            fields.optional_since::<Vec<Felt>>(V0_10, "proof_facts")?.unwrap_or_default().into(),
         ),
-        proof: fields.optional("proof")?.unwrap_or_default(),
+        proof: fields.optional_since(V0_10, "proof")?.unwrap_or_default(),
     })
 }
 

@@ -1,10 +1,11 @@
 //! Events.
 
+use kraken_storage::ExecutedTransaction;
 use serde::Serialize;
 use starknet_api::transaction::{self, EventData, EventKey};
 use starknet_types_core::felt::Felt;
 
-use crate::dto::receipt::Finality;
+use crate::{dto::receipt::Finality, version::Version};
 
 /// EVENT.
 #[derive(Debug, Serialize)]
@@ -25,8 +26,17 @@ pub(crate) struct EmittedEvent {
     pub(crate) block_hash: Option<Felt>,
     pub(crate) block_number: u64,
     pub(crate) transaction_hash: Felt,
+    /// Since version 0.10.
+    #[serde(flatten)]
+    pub(crate) place: Option<EventPlace>,
+}
+
+/// Where an event is in its block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct EventPlace {
+    /// Of the transaction in the block.
     pub(crate) transaction_index: usize,
-    /// In the transaction.
+    /// Of the event in the transaction.
     pub(crate) event_index: usize,
 }
 
@@ -45,6 +55,27 @@ pub(crate) struct EventsChunk {
     /// Missing on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) continuation_token: Option<String>,
+}
+
+impl EmittedEvent {
+    /// An event of a transaction of the block with this number, and this hash if it has one yet.
+    pub(crate) fn new(
+        executed: &ExecutedTransaction,
+        (block_number, block_hash): (u64, Option<Felt>),
+        place: EventPlace,
+        version: Version,
+    ) -> Self {
+        let event = &executed.receipt.events[place.event_index];
+        Self {
+            from_address: event.from_address.into(),
+            keys: event.content.keys.clone(),
+            data: event.content.data.clone(),
+            block_hash,
+            block_number,
+            transaction_hash: executed.hash.0,
+            place: (Version::V0_10 <= version).then_some(place),
+        }
+    }
 }
 
 impl<'a> Event<'a> {

@@ -191,11 +191,11 @@ mod tests {
     use serde_json::value::RawValue;
 
     use super::*;
-    use crate::params::Path;
+    use crate::{params::Path, version::Version};
 
     fn read<T: FromInput>(json: &str) -> Result<T, String> {
         let raw: Box<RawValue> = serde_json::from_str(json).expect("valid JSON");
-        T::from_input(&Input::new(Path::Field(&Path::Root, "it"), &raw))
+        T::from_input(&Input::new(Path::Field(&Path::Root, "it"), &raw, Version::NEWEST))
             .map_err(|error| error.to_string())
     }
 

@@ -1,6 +1,9 @@
 //! Flags that change an answer.
 
-use crate::params::{FromInput, Input, InvalidParams};
+use crate::{
+    params::{FromInput, Input, InvalidParams},
+    version::Version,
+};
 
 /// TXN_RESPONSE_FLAG.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +33,7 @@ pub(crate) enum SimulationFlag {
     SkipValidate,
     /// Charge nothing.
     SkipFeeCharge,
-    /// Say what was read of the state.
+    /// Say what was read of the state. Since version 0.10.
     ReturnInitialReads,
 }
 
@@ -46,7 +49,12 @@ impl FromInput for SimulationFlag {
         match input.text()?.as_ref() {
             "SKIP_VALIDATE" => Ok(Self::SkipValidate),
             "SKIP_FEE_CHARGE" => Ok(Self::SkipFeeCharge),
-            "RETURN_INITIAL_READS" => Ok(Self::ReturnInitialReads),
+            "RETURN_INITIAL_READS" if Version::V0_10 <= input.version() => {
+                Ok(Self::ReturnInitialReads)
+            }
+            _ if input.version() < Version::V0_10 => {
+                Err(input.expected("SKIP_VALIDATE or SKIP_FEE_CHARGE"))
+            }
             _ => Err(input.expected("SKIP_VALIDATE, SKIP_FEE_CHARGE or RETURN_INITIAL_READS")),
         }
     }

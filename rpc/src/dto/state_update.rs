@@ -9,13 +9,15 @@ use starknet_api::{
 };
 use starknet_types_core::felt::Felt;
 
+use crate::version::Version;
+
 /// STATE_UPDATE, and PRE_CONFIRMED_STATE_UPDATE while the block has no hash.
 #[derive(Debug, Serialize)]
 pub(crate) struct StateUpdate {
     /// Missing until the block is closed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) block_hash: Option<Felt>,
-    /// Missing while the block before is open, too.
+    /// Missing while the block before is open, too, but for callers who speak 0.9: they get zero.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) old_root: Option<Felt>,
     /// Missing until the block is closed.
@@ -38,12 +40,14 @@ pub(crate) struct StateDiff {
 }
 
 /// What the diff itself does not say.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Context {
     /// Contracts that existed before: they are given another class.
     pub(crate) replaced: BTreeSet<ContractAddress>,
     /// Classes that the block declares; others with a compiled class hash are migrated.
     pub(crate) declared: BTreeSet<ClassHash>,
+    /// What the caller speaks: 0.9 has no word for migrated classes.
+    pub(crate) version: Version,
     /// Show these contracts only; `None` shows all. Class declarations are always shown.
     pub(crate) shown: Option<BTreeSet<ContractAddress>>,
 }
@@ -113,7 +117,10 @@ impl StateDiff {
                 .map(|class_hash| class_hash.0)
                 .collect(),
             declared_classes: declared.into_iter().map(compiled).collect(),
-            migrated_compiled_classes: migrated.into_iter().map(compiled).collect(),
+            migrated_compiled_classes: match context.version {
+                Version::V0_9 => Vec::new(),
+                Version::V0_10 => migrated.into_iter().map(compiled).collect(),
+            },
             deployed_contracts: deployed
                 .into_iter()
                 .map(|(address, class_hash)| DeployedContract {

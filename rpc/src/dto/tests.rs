@@ -26,6 +26,7 @@ use crate::{
     dto::{
         block::{Block, TransactionWithReceipt},
         class::DeprecatedClass,
+        event::{EmittedEvent, EventPlace},
         fee::FeeEstimate,
         flag::TransactionFlag,
         receipt::{Finality, Receipt, ReceiptWithBlock},
@@ -34,6 +35,7 @@ use crate::{
     },
     fixture::{bounds, closed, emitted, executed, felts, invoke, unsealed},
     params::{FromInput, Input, Path},
+    version::Version,
 };
 
 fn shown(value: &impl Serialize) -> Value {
@@ -274,7 +276,7 @@ fn a_closed_block_has_a_whole_header() {
     let block = closed(7, vec![emitted(0x99, vec![])]);
     let hashes: Vec<Felt> = block.transactions().iter().map(|executed| executed.hash.0).collect();
     assert_eq!(
-        shown(&Block::new(&block, Finality::of(&block, None), hashes)),
+        shown(&Block::new(&block, Finality::of(&block, None), hashes, Version::NEWEST)),
         json!({
             "status": "ACCEPTED_ON_L2",
             "block_hash": "0x8000",
@@ -301,6 +303,43 @@ fn a_closed_block_has_a_whole_header() {
 }
 
 #[test]
+fn version_0_9_has_less_of_everything() {
+    let block = closed(7, vec![emitted(0x99, vec![])]);
+    let header =
+        |version| shown(&Block::<Felt>::new(&block, Finality::AcceptedOnL2, vec![], version));
+    let newer = [
+        "transaction_commitment",
+        "event_commitment",
+        "receipt_commitment",
+        "state_diff_commitment",
+        "transaction_count",
+        "event_count",
+        "state_diff_length",
+    ];
+    assert_eq!(lost(&header(Version::V0_10), &header(Version::V0_9)), BTreeSet::from(newer));
+
+    let diff = |version| shown(&StateDiff::new(&diff(), &Context { version, ..unfiltered() }));
+    let newer = ["migrated_compiled_classes"];
+    assert_eq!(lost(&diff(Version::V0_10), &diff(Version::V0_9)), BTreeSet::from(newer));
+
+    let place = EventPlace { transaction_index: 0, event_index: 0 };
+    let [executed] = &[emitted(0x99, vec![event()])];
+    let event = |version| shown(&EmittedEvent::new(executed, (7, None), place, version));
+    let newer = ["transaction_index", "event_index"];
+    assert_eq!(lost(&event(Version::V0_10), &event(Version::V0_9)), BTreeSet::from(newer));
+}
+
+/// The fields that one has and the other does not, where they agree on the rest.
+fn lost<'a>(newer: &'a Value, older: &Value) -> BTreeSet<&'a str> {
+    let newer = newer.as_object().expect("an object");
+    let older = older.as_object().expect("an object");
+    for (name, value) in older {
+        assert_eq!(newer.get(name), Some(value), "{name}");
+    }
+    newer.keys().filter(|name| !older.contains_key(*name)).map(String::as_str).collect()
+}
+
+#[test]
 fn an_open_block_has_no_hash_no_status_and_no_parent() {
     let block = unsealed(8, vec![emitted(0x99, vec![])]);
     let transactions: Vec<_> = block
@@ -311,7 +350,8 @@ fn an_open_block_has_no_hash_no_status_and_no_parent() {
             receipt: Receipt::new(executed, Finality::of(&block, None)),
         })
         .collect();
-    let shown = shown(&Block::new(&block, Finality::of(&block, None), transactions));
+    let shown =
+        shown(&Block::new(&block, Finality::of(&block, None), transactions, Version::NEWEST));
     let fields: BTreeSet<&str> =
         shown.as_object().expect("an object").keys().map(String::as_str).collect();
     let expected = BTreeSet::from([
@@ -354,12 +394,22 @@ fn diff() -> ThinStateDiff {
     }
 }
 
+/// Nothing is replaced or declared, everything is shown.
+fn unfiltered() -> Context {
+    Context {
+        version: Version::NEWEST,
+        replaced: BTreeSet::new(),
+        declared: BTreeSet::new(),
+        shown: None,
+    }
+}
+
 #[test]
 fn a_state_diff_tells_new_contracts_from_replaced_ones_and_declared_from_migrated() {
     let context = Context {
         replaced: BTreeSet::from([2_u128.into()]),
         declared: BTreeSet::from([ClassHash(Felt::from(0xd1))]),
-        shown: None,
+        ..unfiltered()
     };
     assert_eq!(
         shown(&StateDiff::new(&diff(), &context)),
@@ -381,9 +431,9 @@ fn a_state_diff_tells_new_contracts_from_replaced_ones_and_declared_from_migrate
 #[test]
 fn a_filter_by_contract_leaves_declarations_alone() {
     let context = Context {
-        replaced: BTreeSet::new(),
         declared: diff().class_hash_to_compiled_class_hash.into_keys().collect(),
         shown: Some(BTreeSet::from([3_u128.into()])),
+        ..unfiltered()
     };
     let shown = shown(&StateDiff::new(&diff(), &context));
     assert_eq!(shown["deployed_contracts"], json!([]));
@@ -399,7 +449,7 @@ fn a_state_update_without_a_hash_is_pre_confirmed() {
         block_hash: None,
         old_root: Some(Felt::from(5)),
         new_root: None,
-        state_diff: StateDiff::new(&ThinStateDiff::default(), &Context::default()),
+        state_diff: StateDiff::new(&ThinStateDiff::default(), &unfiltered()),
     };
     let empty = json!({
         "storage_diffs": [],
@@ -472,7 +522,7 @@ fn a_class_of_cairo_0_is_packed() {
 
 fn read(json: &Value) -> Result<QueryTransaction, String> {
     let raw: Box<RawValue> = serde_json::from_str(&json.to_string()).expect("valid JSON");
-    QueryTransaction::from_input(&Input::new(Path::Field(&Path::Root, "tx"), &raw))
+    QueryTransaction::from_input(&Input::new(Path::Field(&Path::Root, "tx"), &raw, Version::NEWEST))
         .map_err(|error| error.to_string())
 }
 
@@ -573,7 +623,7 @@ proptest! {
         let at = at.min(sent.len());
         let damaged = format!("{}{by}{}", &sent[..at], &sent[sent.len().min(at + by.len())..]);
         if let Ok(raw) = serde_json::from_str::<Box<RawValue>>(&damaged) {
-            let input = Input::new(Path::Field(&Path::Root, "tx"), &raw);
+            let input = Input::new(Path::Field(&Path::Root, "tx"), &raw, Version::NEWEST);
             if let Err(error) = QueryTransaction::from_input(&input) {
                 prop_assert!(error.field.starts_with("tx"), "{}", error);
             }

@@ -1,16 +1,17 @@
 //! What happened in transactions.
 
-use kraken_execution::{
-    CallType, FeeEstimate as Estimate, Invocation, Kind, MainCall, Simulation, Trace,
-};
+use kraken_execution::{CallType, Invocation, Kind, MainCall, Simulation, Trace};
 use serde::{Serialize, Serializer, ser::SerializeSeq};
 use starknet_api::{contract_class::EntryPointType, execution_resources::GasVector};
 use starknet_types_core::felt::Felt;
 
-use crate::dto::{
-    fee::FeeEstimate,
-    receipt::Resources,
-    state_update::{Context, StateDiff},
+use crate::{
+    dto::{
+        fee::FeeEstimate,
+        receipt::Resources,
+        state_update::{Context, StateDiff},
+    },
+    version::Version,
 };
 
 /// TRANSACTION_TRACE.
@@ -101,7 +102,7 @@ struct InnerResources {
 
 impl<'a> TransactionTrace<'a> {
     /// All that a trace shows.
-    pub(crate) fn new(trace: &'a Trace) -> Self {
+    pub(crate) fn new(trace: &'a Trace, version: Version) -> Self {
         let main = || match trace.main_call() {
             MainCall::Done(invocation) => {
                 Some(Revertible::Done(Box::new(FunctionInvocation::new(invocation))))
@@ -122,17 +123,18 @@ impl<'a> TransactionTrace<'a> {
             constructor_invocation: of(Kind::DeployAccount),
             function_invocation: of(Kind::L1Handler),
             fee_transfer_invocation: trace.fee_transfer().map(FunctionInvocation::new),
-            state_diff: state_diff(trace),
+            state_diff: state_diff(trace, version),
             execution_resources: Resources::new(trace.gas()),
         }
     }
 }
 
-fn state_diff(trace: &Trace) -> StateDiff {
+fn state_diff(trace: &Trace, version: Version) -> StateDiff {
     let diff = trace.changes().sorted();
     let context = Context {
         replaced: trace.replaced().clone(),
         declared: diff.class_hash_to_compiled_class_hash.keys().copied().collect(),
+        version,
         shown: None,
     };
     StateDiff::new(&diff, &context)
@@ -140,12 +142,11 @@ fn state_diff(trace: &Trace) -> StateDiff {
 
 impl<'a> SimulatedTransaction<'a> {
     /// What a transaction would do and cost.
-    pub(crate) fn new(simulation: &'a Simulation) -> Self {
+    pub(crate) fn new(simulation: &'a Simulation, version: Version) -> Self {
         let Simulation { trace, fee } = simulation;
-        let estimate: Estimate = *fee;
         Self {
-            transaction_trace: TransactionTrace::new(trace),
-            fee_estimation: FeeEstimate::in_fri(estimate),
+            transaction_trace: TransactionTrace::new(trace, version),
+            fee_estimation: FeeEstimate::in_fri(*fee),
         }
     }
 }

@@ -7,13 +7,14 @@ use crate::{
     dto::{block_id::BlockId, fee::FeeEstimate, flag::EstimateFlag},
     error::Error,
     method::state_at,
+    version::Version,
 };
 
 /// Answers `starknet_estimateFee`.
 ///
 /// # Errors
 /// [`Error::BlockNotFound`], [`Error::ContractNotFound`] if nothing is deployed where a transaction
-/// comes from, [`Error::TransactionExecution`].
+/// comes from (0.9 has no such error; that transaction fails), [`Error::TransactionExecution`].
 pub(crate) fn answer(call: &Call<'_>) -> Result<Vec<FeeEstimate>, Error> {
     let mut transactions: Vec<QueryTransaction> = call.params.required("request")?;
     exempt(call, &mut transactions);
@@ -21,7 +22,9 @@ pub(crate) fn answer(call: &Call<'_>) -> Result<Vec<FeeEstimate>, Error> {
     let block_id: BlockId = call.params.required("block_id")?;
     let block = block_id.block(&call.view)?;
     let state = state_at(&call.view, block_id)?;
-    check_senders(&state, &transactions)?;
+    if Version::V0_10 <= call.version {
+        check_senders(&state, &transactions)?;
+    }
     let skip_validate = flags.contains(&EstimateFlag::SkipValidate);
     let chain = call.context.sequencer.chain();
     let estimates =

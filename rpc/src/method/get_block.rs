@@ -30,7 +30,7 @@ pub(crate) struct HashAndNumber {
 pub(crate) fn with_tx_hashes(call: &Call<'_>) -> Answer {
     let block = block(call)?;
     let hashes = block.transactions().iter().map(|executed| executed.hash.0).collect();
-    json(Ok(Block::<Felt>::new(&block, finality(call, &block), hashes)))
+    json(Ok(Block::<Felt>::new(&block, finality(call, &block), hashes, call.version)))
 }
 
 /// Answers `starknet_getBlockWithTxs`.
@@ -45,7 +45,7 @@ pub(crate) fn with_txs(call: &Call<'_>) -> Answer {
         .iter()
         .map(|executed| TransactionWithHash::new(executed, &flags))
         .collect();
-    json(Ok(Block::new(&block, finality(call, &block), transactions)))
+    json(Ok(Block::new(&block, finality(call, &block), transactions, call.version)))
 }
 
 /// Answers `starknet_getBlockWithReceipts`.
@@ -64,7 +64,7 @@ pub(crate) fn with_receipts(call: &Call<'_>) -> Answer {
             receipt: Receipt::new(executed, finality),
         })
         .collect();
-    json(Ok(Block::new(&block, finality, transactions)))
+    json(Ok(Block::new(&block, finality, transactions, call.version)))
 }
 
 /// Answers `starknet_getBlockTransactionCount`.

@@ -16,10 +16,11 @@ use crate::{
     dispatch::Call,
     dto::{
         block_id::BlockId,
-        event::{EmittedEvent, EventsChunk},
+        event::{EmittedEvent, EventPlace, EventsChunk},
     },
     error::{Error, Internal},
     params::{FromInput, Input, InvalidParams},
+    version::Version,
 };
 
 /// The largest page, in events.
@@ -48,7 +49,7 @@ struct Place {
     event: usize,
 }
 
-/// One or many addresses.
+/// One or, since version 0.10, many addresses.
 pub(crate) struct Addresses(pub(crate) BTreeSet<ContractAddress>);
 
 /// Which stretch of the chain is searched, and how much of it at once.
@@ -61,6 +62,8 @@ struct Search {
     events_max: usize,
     /// Blocks read for a page.
     blocks_max: u64,
+    /// What the caller speaks.
+    version: Version,
 }
 
 /// Answers `starknet_getEvents`.
@@ -97,6 +100,7 @@ pub(crate) fn answer(call: &Call<'_>) -> Result<EventsChunk, Error> {
         to_block,
         events_max: usize::try_from(request.chunk_size).unwrap_or(usize::MAX),
         blocks_max: call.context.config.limits.events_blocks_max,
+        version: call.version,
     };
     let block = |number| {
         let block = view.block(BlockNumber(number))?;
@@ -128,7 +132,7 @@ fn page(
         }
         let block = block(number)?;
         let start = if number == search.from.block { search.from.event } else { 0 };
-        for (event, found) in matching(&block, filter, start) {
+        for (event, found) in matching(&block, filter, start, search.version) {
             if events.len() == search.events_max {
                 return go_on(events, number, event);
             }
@@ -153,36 +157,26 @@ fn matching<'a>(
     block: &'a BlockAt,
     filter: &'a EventPattern,
     start: usize,
+    version: Version,
 ) -> impl Iterator<Item = (usize, EmittedEvent)> + 'a {
     let block_hash = match block {
         BlockAt::Closed(block) => Some(block.header.hash.0),
         BlockAt::Unsealed(_) => None,
     };
-    let block_number = block.info().block_number.0;
+    let of = (block.info().block_number.0, block_hash);
     block
         .transactions()
         .iter()
         .enumerate()
         .flat_map(|(transaction_index, executed)| {
-            let events = executed.receipt.events.iter().enumerate();
-            events
-                .map(move |(event_index, event)| (transaction_index, executed, event_index, event))
+            let place = move |event_index| EventPlace { transaction_index, event_index };
+            (0..executed.receipt.events.len()).map(move |index| (executed, place(index)))
         })
         .enumerate()
         .skip(start)
-        .filter(|(_, (_, _, _, event))| filter.fits(event))
-        .map(move |(place, (transaction_index, executed, event_index, event))| {
-            let found = EmittedEvent {
-                from_address: event.from_address.into(),
-                keys: event.content.keys.clone(),
-                data: event.content.data.clone(),
-                block_hash,
-                block_number,
-                transaction_hash: executed.hash.0,
-                transaction_index,
-                event_index,
-            };
-            (place, found)
+        .filter(|(_, (executed, place))| filter.fits(&executed.receipt.events[place.event_index]))
+        .map(move |(index, (executed, place))| {
+            (index, EmittedEvent::new(executed, of, place, version))
         })
 }
 
@@ -231,7 +225,7 @@ impl FromInput for Request {
 
 impl FromInput for Addresses {
     fn from_input(input: &Input<'_>) -> Result<Self, InvalidParams> {
-        if input.is_list() {
+        if input.is_list() && Version::V0_10 <= input.version() {
             Ok(Self(input.list()?.into_iter().collect()))
         } else {
             Ok(Self(BTreeSet::from([ContractAddress::from_input(input)?])))

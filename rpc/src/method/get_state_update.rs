@@ -17,6 +17,7 @@ use crate::{
         state_update::{Context, StateDiff, StateUpdate},
     },
     error::{Error, Internal},
+    version::Version,
 };
 
 /// Answers `starknet_getStateUpdate`.
@@ -29,10 +30,17 @@ pub(crate) fn answer(call: &Call<'_>) -> Result<StateUpdate, Error> {
     let shown = shown.map(BTreeSet::from_iter);
     let block = block_id.block(&call.view)?;
     let before = block.info().block_number.prev();
-    let old_root = root(&call.view, before)?;
+    let old_root = match root(&call.view, before)? {
+        // It had to be there before 0.10.
+        None if call.version < Version::V0_10 => Some(Felt::ZERO),
+        root => root,
+    };
     let state_diff = |diff: &ThinStateDiff, declared| {
         let replaced = replaced(&call.view, before, diff)?;
-        Ok::<_, Error>(StateDiff::new(diff, &Context { replaced, declared, shown }))
+        Ok::<_, Error>(StateDiff::new(
+            diff,
+            &Context { replaced, declared, shown, version: call.version },
+        ))
     };
     match &block {
         BlockAt::Closed(block) => Ok(StateUpdate {

@@ -102,12 +102,13 @@ mod tests {
     use starknet_types_core::felt::Felt;
 
     use super::*;
-    use crate::methods;
+    use crate::{methods, version::Version};
 
     fn read(params: &Value, keys_max: usize) -> Result<Wanted, String> {
         let spec = methods::find("starknet_getStorageProof").expect("in the table").params;
         let raw: Box<RawValue> = serde_json::value::to_raw_value(params).expect("JSON");
-        let params = Params::bind(spec, Some(&raw)).map_err(|error| error.to_string())?;
+        let params =
+            Params::bind(spec, Some(&raw), Version::NEWEST).map_err(|error| error.to_string())?;
         params
             .required("block_id")
             .and_then(|SettledBlockId(_)| wanted(&params, keys_max))

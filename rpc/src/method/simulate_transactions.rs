@@ -1,6 +1,6 @@
 //! `starknet_simulateTransactions`.
 
-use kraken_execution::{QueryTransaction, Skip, simulate};
+use kraken_execution::{QueryTransaction, Simulated, Skip, simulate};
 use serde::Serialize;
 
 use crate::{
@@ -11,7 +11,6 @@ use crate::{
         initial_reads::InitialReads,
         trace::SimulatedTransaction,
     },
-    error::Error,
     method::{estimate_fee::exempt, state_at},
 };
 
@@ -41,15 +40,14 @@ pub(crate) fn answer(call: &Call<'_>) -> Answer {
         fee: flags.contains(&SimulationFlag::SkipFeeCharge),
     };
     let chain = call.context.sequencer.chain();
-    let simulated =
-        simulate(state, block.info(), chain, &transactions, skip).map_err(Error::from)?;
-    let simulated_transactions =
-        simulated.transactions.iter().map(SimulatedTransaction::new).collect();
+    let Simulated { transactions, reads } =
+        simulate(state, block.info(), chain, &transactions, skip)?;
+    let simulated = |simulation| SimulatedTransaction::new(simulation, call.version);
+    let simulated_transactions = transactions.iter().map(simulated).collect();
     let wants_reads = flags.contains(&SimulationFlag::ReturnInitialReads)
         || trace_flags.contains(&TraceFlag::ReturnInitialReads);
     if !wants_reads {
         return json(Ok::<Vec<_>, _>(simulated_transactions));
     }
-    let initial_reads = simulated.reads.clone().into();
-    json(Ok(WithReads { simulated_transactions, initial_reads }))
+    json(Ok(WithReads { simulated_transactions, initial_reads: reads.into() }))
 }

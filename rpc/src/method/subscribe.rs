@@ -42,7 +42,7 @@ struct Status(Time);
 /// # Errors
 /// [`Error::TooManyBlocksBack`], [`Error::BlockNotFound`].
 pub(crate) fn new_heads(call: &Call<'_>) -> Result<Subscription, Error> {
-    Ok(Subscription::new(position(call)?, NewHeads))
+    Ok(Subscription::new(position(call)?, NewHeads { version: call.version }))
 }
 
 /// Opens `starknet_subscribeEvents`.
@@ -60,7 +60,7 @@ pub(crate) fn events(call: &Call<'_>) -> Result<Subscription, Error> {
     let finality: Option<Finality> = call.params.optional("finality_status")?;
     let is_early = finality.is_some_and(|Finality(time)| time == Time::PreConfirmed);
     let interest = if is_early { Interest::PreConfirmed } else { Interest::Closed };
-    Ok(Subscription::new(position(call)?, Events { filter, interest }))
+    Ok(Subscription::new(position(call)?, Events { filter, interest, version: call.version }))
 }
 
 /// Opens `starknet_subscribeTransactionStatus`.

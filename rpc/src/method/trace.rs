@@ -43,7 +43,7 @@ pub(crate) fn transaction(call: &Call<'_>) -> Answer {
         });
     };
     let trace = view.trace(call.context.sequencer.chain(), &block, index)?;
-    json(Ok(TransactionTrace::new(&trace)))
+    json(Ok(TransactionTrace::new(&trace, call.version)))
 }
 
 /// Answers `starknet_traceBlockTransactions`.
@@ -58,7 +58,7 @@ pub(crate) fn block_transactions(call: &Call<'_>) -> Answer {
     let hashes = block.transactions().iter().map(|executed| executed.hash.0);
     let traced = |(transaction_hash, trace)| TracedTransaction {
         transaction_hash,
-        trace_root: TransactionTrace::new(trace),
+        trace_root: TransactionTrace::new(trace, call.version),
     };
     if flags.contains(&TraceFlag::ReturnInitialReads) {
         // What was read is not kept.

@@ -4,10 +4,14 @@ use std::ops::Range;
 
 use kraken_storage::EventPattern;
 
-use crate::subscription::{
-    position::{Interest, Piece},
-    sheet::Sheet,
-    stream::{Kind, Notice, Stream},
+use crate::{
+    dto::event::EventPlace,
+    subscription::{
+        position::{Interest, Piece},
+        sheet::Sheet,
+        stream::{Kind, Notice, Stream},
+    },
+    version::Version,
 };
 
 /// `starknet_subscribeEvents`.
@@ -17,16 +21,19 @@ pub(crate) struct Events {
     pub(crate) filter: EventPattern,
     /// From when on they are told.
     pub(crate) interest: Interest,
+    /// What the subscriber speaks.
+    pub(crate) version: Version,
 }
 
 impl Events {
     fn of(&self, sheet: &Sheet, transactions: Range<usize>) -> Vec<Notice> {
         let mut notices = Vec::new();
-        for index in transactions {
-            let events = &sheet.transactions()[index].receipt.events;
+        for transaction_index in transactions {
+            let events = &sheet.transactions()[transaction_index].receipt.events;
             for (event_index, event) in events.iter().enumerate() {
                 if self.filter.fits(event) {
-                    let result = sheet.event(index, event_index);
+                    let place = EventPlace { transaction_index, event_index };
+                    let result = sheet.event(place, self.version);
                     notices.push(Notice { kind: Kind::Events, result });
                 }
             }

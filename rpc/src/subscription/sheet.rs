@@ -14,12 +14,15 @@ use starknet_api::{
 };
 use starknet_types_core::felt::Felt;
 
-use crate::dto::{
-    block::Head,
-    event::{EmittedEvent, FinalEvent},
-    flag::TransactionFlag,
-    receipt::{Finality, ReceiptWithBlock},
-    transaction::{TransactionWithHash, TransactionWithStatus},
+use crate::{
+    dto::{
+        block::Head,
+        event::{EmittedEvent, EventPlace, FinalEvent},
+        flag::TransactionFlag,
+        receipt::{Finality, ReceiptWithBlock},
+        transaction::{TransactionWithHash, TransactionWithStatus},
+    },
+    version::Version,
 };
 
 /// JSON that is written once and shared.
@@ -30,7 +33,7 @@ pub(crate) type Text = Arc<str>;
 pub(crate) struct Sheet {
     block: BlockAt,
     finality: Finality,
-    head: OnceLock<Text>,
+    head: PerVersion,
     parts: OnceLock<Box<[Parts]>>,
 }
 
@@ -42,13 +45,23 @@ struct Parts {
     receipt: OnceLock<Text>,
     /// Without proof facts, and with them.
     transaction: [OnceLock<Text>; 2],
-    events: Box<[OnceLock<Text>]>,
+    events: Box<[PerVersion]>,
+}
+
+/// What each version of the specification writes in its own way.
+#[derive(Debug, Default)]
+struct PerVersion([OnceLock<Text>; Version::ALL.len()]);
+
+impl PerVersion {
+    fn get_or_write(&self, version: Version, told: impl FnOnce() -> Text) -> Text {
+        Arc::clone(self.0[version as usize].get_or_init(told))
+    }
 }
 
 impl Sheet {
     /// A block that came this far, which may be further than what is to be told of it.
     pub(crate) fn new(block: BlockAt, finality: Finality) -> Self {
-        Self { block, finality, head: OnceLock::new(), parts: OnceLock::new() }
+        Self { block, finality, head: PerVersion::default(), parts: OnceLock::new() }
     }
 
     /// As the block was before it was accepted.
@@ -77,10 +90,11 @@ impl Sheet {
     }
 
     /// BLOCK_HEADER; `None` of a block that is not closed.
-    pub(crate) fn head(&self) -> Option<Text> {
+    pub(crate) fn head(&self, version: Version) -> Option<Text> {
         match &self.block {
             BlockAt::Closed(block) => {
-                Some(Arc::clone(self.head.get_or_init(|| write(&Head::new(&block.header)))))
+                let head = || write(&Head::new(&block.header, version));
+                Some(self.head.get_or_write(version, head))
             }
             BlockAt::Unsealed(_) => None,
         }
@@ -114,24 +128,15 @@ impl Sheet {
     }
 
     /// EMITTED_EVENT of an event of a transaction, and how far that has come.
-    pub(crate) fn event(&self, index: usize, event_index: usize) -> Text {
-        let executed = &self.transactions()[index];
-        let written = &self.parts()[index].events[event_index];
+    pub(crate) fn event(&self, place: EventPlace, version: Version) -> Text {
+        let EventPlace { transaction_index, event_index } = place;
         let event = || {
-            let event = &executed.receipt.events[event_index];
-            let event = EmittedEvent {
-                from_address: event.from_address.into(),
-                keys: event.content.keys.clone(),
-                data: event.content.data.clone(),
-                block_hash: self.hash(),
-                block_number: self.number(),
-                transaction_hash: executed.hash.0,
-                transaction_index: index,
-                event_index,
-            };
+            let executed = &self.transactions()[transaction_index];
+            let block = (self.number(), self.hash());
+            let event = EmittedEvent::new(executed, block, place, version);
             write(&FinalEvent { event, finality_status: self.finality })
         };
-        Arc::clone(written.get_or_init(event))
+        self.parts()[transaction_index].events[event_index].get_or_write(version, event)
     }
 
     /// The hash, once somebody may be told of it.
@@ -149,7 +154,7 @@ impl Sheet {
             sender: sender(&executed.transaction),
             receipt: OnceLock::new(),
             transaction: [OnceLock::new(), OnceLock::new()],
-            events: executed.receipt.events.iter().map(|_| OnceLock::new()).collect(),
+            events: executed.receipt.events.iter().map(|_| PerVersion::default()).collect(),
         };
         self.parts.get_or_init(|| self.transactions().iter().map(parts).collect())
     }

@@ -25,7 +25,7 @@ use super::{
     transaction_status::{Known, TransactionStatus},
     transactions::{Receipts, Senders, Time, Times, Transactions},
 };
-use crate::{dto::receipt::Finality, fixture};
+use crate::{dto::receipt::Finality, fixture, version::Version};
 
 fn event(from: u64, key: u64) -> Event {
     Event {
@@ -74,22 +74,31 @@ fn only(address: u64) -> Senders {
     Senders(Some(BTreeSet::from([ContractAddress::from(address)])))
 }
 
+fn heads() -> NewHeads {
+    NewHeads { version: Version::NEWEST }
+}
+
 #[test]
 fn heads_are_those_of_closed_blocks() {
-    assert_eq!(told(&mut NewHeads, &executed(3, 0)), Vec::<Value>::new());
-    let heads = told(&mut NewHeads, &closed(3));
+    assert_eq!(told(&mut heads(), &executed(3, 0)), Vec::<Value>::new());
+    let closed = closed(3);
+    let heads = told(&mut heads(), &closed);
     assert_eq!((heads.len(), &heads[0]["block_number"]), (1, &json!(3)));
     for absent in ["status", "transactions"] {
         assert!(heads[0].get(absent).is_none(), "{absent}");
     }
     assert_eq!(heads[0]["transaction_count"], 2);
+    // The same sheet is read by those who speak an older version.
+    let older = told(&mut NewHeads { version: Version::V0_9 }, &closed);
+    assert_eq!(older[0]["block_hash"], heads[0]["block_hash"]);
+    assert!(older[0].get("transaction_count").is_none());
 }
 
 #[test]
 fn events_are_those_of_the_filter_with_their_places_among_all() {
     let filter =
         EventPattern { addresses: Some([ContractAddress::from(1_u64)].into()), keys: vec![] };
-    let mut events = Events { filter, interest: Interest::PreConfirmed };
+    let mut events = Events { filter, interest: Interest::PreConfirmed, version: Version::NEWEST };
     let places = |told: &[Value]| -> Vec<_> {
         let place = |it: &Value| (it["transaction_index"].clone(), it["event_index"].clone());
         told.iter().map(place).collect()
@@ -166,8 +175,8 @@ fn proof_facts_are_for_those_who_ask() {
 #[test]
 fn what_is_told_to_many_is_written_once() {
     let piece = closed(3);
-    let one = NewHeads.notices(&piece);
-    let other = NewHeads.notices(&piece);
+    let one = heads().notices(&piece);
+    let other = heads().notices(&piece);
     assert!(Arc::ptr_eq(&one[0].result, &other[0].result));
 }
 

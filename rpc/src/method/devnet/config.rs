@@ -163,7 +163,7 @@ pub(crate) async fn get_status(call: &Call<'_>) -> Result<Status, Error> {
         transaction_count,
         pre_confirmed_tx_count: call.view.pre_confirmed().transactions.len(),
         chain_id: call.context.sequencer.chain().genesis().chain_id.clone(),
-        protocol_version: Version::V0_10.spec(),
+        protocol_version: Version::NEWEST.spec(),
         devnet_version: env!("CARGO_PKG_VERSION"),
         is_forked: false,
         impersonated_accounts: accounts.into_iter().map(Felt::from).collect(),

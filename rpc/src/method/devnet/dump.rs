@@ -56,7 +56,7 @@ pub(crate) async fn carry_out_again(
     for (index, request) in requests.into_iter().enumerate() {
         let request = request.into_request();
         let method = request.method.clone();
-        let caller = Caller::over_http(Version::V0_10);
+        let caller = Caller::over_http(Version::NEWEST);
         let carried_out = Arc::clone(context).carry_out(request, caller).await;
         carried_out.map_err(|error| Error::Devnet {
             reason: format!("request {index} of the dump, {method}, failed: {}", error.said()),

@@ -9,6 +9,7 @@ use super::*;
 use crate::{
     fixture::{closed, emitted, unsealed},
     params::Path,
+    version::Version,
 };
 
 /// Emitter and keys of the events of a chain, by block and transaction.
@@ -101,6 +102,17 @@ fn candidates(
     numbers.filter(|number| from.block <= *number).map(Ok).collect::<Vec<_>>().into_iter()
 }
 
+/// A search in one block, for one event.
+fn search(from: Place) -> Search {
+    Search { from, to_block: from.block, events_max: 1, blocks_max: 1, version: Version::NEWEST }
+}
+
+/// The block, the transaction in it and the event in that.
+fn place(event: &EmittedEvent) -> (u64, usize, usize) {
+    let place = event.place.expect("the newest version has places");
+    (event.block_number, place.transaction_index, place.event_index)
+}
+
 /// Follows the tokens from page to page.
 fn paged(
     blocks: &[BlockAt],
@@ -112,7 +124,7 @@ fn paged(
     let mut from = Place { block: 0, event: 0 };
     loop {
         let to_block = blocks.len() as u64 - 1;
-        let search = Search { from, to_block, events_max, blocks_max };
+        let search = Search { to_block, events_max, blocks_max, ..search(from) };
         let block = |number: u64| Ok(blocks[usize::try_from(number).expect("small")].clone());
         let chunk =
             page(search, filter, candidates(blocks, filter, from), block).expect("no error");
@@ -120,7 +132,7 @@ fn paged(
         for event in &chunk.events {
             let closed = event.block_number != to_block;
             assert_eq!(event.block_hash.is_some(), closed);
-            found.push((event.block_number, event.transaction_index, event.event_index));
+            found.push(place(event));
         }
         let Some(token) = chunk.continuation_token else {
             return found;
@@ -163,8 +175,12 @@ fn a_token_survives_the_closing_of_its_block() {
     let events = vec![(1, vec![1]), (1, vec![2]), (1, vec![3])];
     let sketch = vec![vec![events.clone()], vec![events.clone()]];
     let open = chain(&sketch);
-    let search =
-        Search { from: Place { block: 0, event: 0 }, to_block: 1, events_max: 4, blocks_max: 10 };
+    let search = Search {
+        to_block: 1,
+        events_max: 4,
+        blocks_max: 10,
+        ..search(Place { block: 0, event: 0 })
+    };
     let any = EventPattern::default();
     let first = page(search, &any, (0..2).map(Ok), |number| {
         Ok(open[usize::try_from(number).expect("small")].clone())
@@ -179,19 +195,19 @@ fn a_token_survives_the_closing_of_its_block() {
         Ok(grown[usize::try_from(number).expect("small")].clone())
     })
     .expect("no error");
-    let places: Vec<_> = second
-        .events
-        .iter()
-        .map(|event| (event.block_number, event.transaction_index, event.event_index))
-        .collect();
+    let places: Vec<_> = second.events.iter().map(place).collect();
     assert_eq!(places, [(1, 0, 1), (1, 0, 2), (1, 1, 0), (1, 1, 1)]);
 }
 
 #[test]
 fn a_full_page_at_the_end_has_no_successor() {
     let blocks = chain(&vec![vec![vec![(1, vec![]), (1, vec![])]]]);
-    let search =
-        Search { from: Place { block: 0, event: 0 }, to_block: 0, events_max: 2, blocks_max: 1 };
+    let search = Search {
+        to_block: 0,
+        events_max: 2,
+        blocks_max: 1,
+        ..search(Place { block: 0, event: 0 })
+    };
     let chunk =
         page(search, &EventPattern::default(), [Ok(0)].into_iter(), |_| Ok(blocks[0].clone()))
             .expect("no error");
@@ -200,8 +216,12 @@ fn a_full_page_at_the_end_has_no_successor() {
 
 #[test]
 fn a_range_that_ends_before_it_starts_is_empty() {
-    let search =
-        Search { from: Place { block: 5, event: 0 }, to_block: 4, events_max: 2, blocks_max: 1 };
+    let search = Search {
+        to_block: 4,
+        events_max: 2,
+        blocks_max: 1,
+        ..search(Place { block: 5, event: 0 })
+    };
     let none = iter::empty();
     let chunk = page(search, &EventPattern::default(), none, |_| Err(Error::BlockNotFound));
     let chunk = chunk.expect("no error");
@@ -212,7 +232,7 @@ fn a_range_that_ends_before_it_starts_is_empty() {
 fn a_search_that_finds_nothing_far_and_wide_goes_on_behind_it() {
     let to_block = PASSED_MAX + 7;
     let search =
-        Search { from: Place { block: 5, event: 3 }, to_block, events_max: 2, blocks_max: 1 };
+        Search { to_block, events_max: 2, blocks_max: 1, ..search(Place { block: 5, event: 3 }) };
     let search_on = |search: Search| {
         let chunk =
             page(search, &EventPattern::default(), iter::empty(), |_| Err(Error::BlockNotFound));
@@ -226,7 +246,7 @@ fn a_search_that_finds_nothing_far_and_wide_goes_on_behind_it() {
 
 fn read(json: &str) -> Result<Request, String> {
     let raw: Box<RawValue> = serde_json::from_str(json).expect("valid JSON");
-    Request::from_input(&Input::new(Path::Field(&Path::Root, "filter"), &raw))
+    Request::from_input(&Input::new(Path::Field(&Path::Root, "filter"), &raw, Version::NEWEST))
         .map_err(|error| error.to_string())
 }
 
