@@ -39,6 +39,12 @@ pub(crate) fn print(banner: &impl Display) {
     }
 }
 
+/// Where what is served.
+fn write_paths(f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    writeln!(f, "JSON-RPC and WebSocket: 0.10.2 at / and /rpc/v0_10, 0.9.0 at /rpc/v0_9")?;
+    writeln!(f, "Health: /health, /ready and /is_alive")
+}
+
 fn write_contracts(f: &mut fmt::Formatter<'_>) -> fmt::Result {
     writeln!(f, "Predeployed contracts")?;
     for (name, address, class_hash) in CONTRACTS {

@@ -20,7 +20,7 @@ use std::{
 };
 
 use kraken_execution::{Chain, Compilers, EngineKind, genesis::Extras};
-use kraken_rpc::{Server, StateArchive};
+use kraken_rpc::{Ready, Server, StateArchive};
 use kraken_sequencer::{
     Distance, FullNodeConfig, Mode, NetworkConfig, Sequencer, StartError, SwarmConfig,
 };
@@ -170,7 +170,8 @@ impl Node {
         let served: Arc<OnceLock<Served>> = Arc::default();
         let watched = Arc::clone(&served);
         let ready = move || watched.get().map_or_else(|| Err("starting".to_owned()), Served::ready);
-        let metrics = serve_metrics(metrics, registry, ready).await?;
+        let ready = Ready::new(ready);
+        let metrics = serve_metrics(metrics, registry, ready.clone()).await?;
 
         let chain = Chain::new(&genesis).map_err(|error| {
             Failure::because("cannot use the genesis", &error, "change the setting that it names")
@@ -185,7 +186,7 @@ impl Node {
         };
         let is_lost = begin(&chain, &storage, &extras, uses).await?;
         let account_class_hash = block_0::account_class_hash(&genesis, &storage, &extras)?;
-        let rpc = rpc_config(rpc, &sequencer, &genesis, account_class_hash, rpc_metrics);
+        let rpc = rpc_config(rpc, &sequencer, &genesis, account_class_hash, rpc_metrics, ready);
         let sequencer = match sequencer {
             Role::Validator(sequencing) => {
                 let config = kraken_sequencer::Config {
@@ -319,7 +320,7 @@ impl Served {
 async fn serve_metrics(
     listen: Option<SocketAddr>,
     registry: Registry,
-    ready: impl Fn() -> Result<(), String> + Send + Sync + 'static,
+    ready: Ready,
 ) -> Result<Option<Server>, Failure> {
     let Some(listen) = listen else {
         return Ok(None);
@@ -336,6 +337,7 @@ fn rpc_config(
     genesis: &Genesis,
     account_class_hash: ClassHash,
     metrics: kraken_rpc::Metrics,
+    ready: Ready,
 ) -> kraken_rpc::Config {
     let block_generation = match genesis::block_generation(&genesis.block) {
         BlockGeneration::Transaction => kraken_rpc::BlockGeneration::Transaction,
@@ -358,6 +360,7 @@ fn rpc_config(
             lite_mode: devnet.lite_mode,
         }),
         metrics,
+        ready,
     }
 }
 

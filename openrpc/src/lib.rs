@@ -45,6 +45,15 @@ pub struct Documents {
     notifications: BTreeMap<String, Vec<(String, Validator)>>,
 }
 
+/// A release of the official documents.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Release {
+    /// 0.9.0.
+    V0_9,
+    /// 0.10.2.
+    V0_10,
+}
+
 /// One method as the documents describe it.
 #[derive(Debug)]
 pub struct Method {
@@ -91,6 +100,20 @@ const PROBLEM_CHARACTERS_MAX: usize = 300;
 /// Codes that JSON-RPC 2.0 keeps for itself, section 5.1.
 const JSON_RPC_CODES: std::ops::RangeInclusive<i64> = -32768..=-32000;
 
+impl Release {
+    /// Where [`Documents::official`] looks: in a folder that lies beside the project's.
+    pub fn folder(self) -> PathBuf {
+        // Cargo says where the package lies now, which may not be where it was built; every package
+        // that uses this one lies beside it.
+        let package = env::var_os("CARGO_MANIFEST_DIR")
+            .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
+        package.join("../../shared/openrpc").join(match self {
+            Self::V0_9 => "v0_9_0",
+            Self::V0_10 => "v0_10_2",
+        })
+    }
+}
+
 impl Documents {
     /// Reads all `*.json` files of a folder and compiles what they describe.
     ///
@@ -115,24 +138,15 @@ impl Documents {
         Self::compile(documents)
     }
 
-    /// The documents of version 0.10.2 in the folder that lies beside the project's, or `None`
-    /// where that folder is missing: a caller then says that it skips the check.
+    /// The official documents of a release, or `None` where their folder is missing: a caller then
+    /// says that it skips the check.
     ///
     /// # Panics
     /// If the folder is there and cannot be loaded: a check that silently checks nothing would be
     /// worse than none.
-    pub fn official() -> Option<Self> {
-        let folder = Self::official_folder();
+    pub fn official(release: Release) -> Option<Self> {
+        let folder = release.folder();
         folder.is_dir().then(|| Self::load(&folder).expect("the official documents load"))
-    }
-
-    /// Where [`Documents::official`] looks.
-    pub fn official_folder() -> PathBuf {
-        // Cargo says where the package lies now, which may not be where it was built; every package
-        // that uses this one lies beside it.
-        let package = env::var_os("CARGO_MANIFEST_DIR")
-            .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
-        package.join("../../shared/openrpc/v0_10_2")
     }
 
     /// Compiles documents that are already in memory, by file name.

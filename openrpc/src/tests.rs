@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::{Documents, LoadError};
+use crate::{Documents, LoadError, Release};
 
 const FELT_63: &str = "0x7ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff";
 
@@ -170,9 +170,9 @@ fn refuses_documents_without_methods_or_with_dangling_references() {
 /// The official documents, or a clear word that the test could not run.
 #[expect(clippy::print_stderr, reason = "whoever runs the tests must see what was skipped")]
 fn official() -> Option<Documents> {
-    let documents = Documents::official();
+    let documents = Documents::official(Release::V0_10);
     if documents.is_none() {
-        eprintln!("skipped: no official documents in {}", Documents::official_folder().display());
+        eprintln!("skipped: no official documents in {}", Release::V0_10.folder().display());
     }
     documents
 }

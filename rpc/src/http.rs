@@ -34,6 +34,7 @@ use crate::{
     dispatch::Context,
     error::Error,
     jsonrpc::{self, Deadline},
+    monitoring::life,
     socket::Socket,
     version::{PATHS, Version},
 };
@@ -57,6 +58,7 @@ pub(crate) fn router(context: Arc<Context>) -> Router {
     let worth_compressing = DefaultPredicate::new().and(SizeAbove::new(COMPRESSED_BYTES_MIN));
     router
         .route("/is_alive", get(|| async { "Alive!!!" }))
+        .merge(life(context.config.ready.clone()))
         .fallback(not_found)
         // Before a body is read, so that its limit is that of what was packed.
         .layer(RequestDecompressionLayer::new().pass_through_unaccepted(true))

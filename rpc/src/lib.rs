@@ -28,7 +28,7 @@ pub mod testing;
 mod version;
 
 pub use metrics::Metrics;
-pub use monitoring::serve_metrics;
+pub use monitoring::{Ready, serve_metrics};
 pub use server::{
     BlockGeneration, Config, DevnetSettings, Dump, DumpOn, Error, Limits, Server, StateArchive,
     has_method, serve,

@@ -23,15 +23,27 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 /// What Prometheus calls the text that is served.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// What watchers see.
-struct Watched {
-    registry: Arc<Registry>,
-    ready: Box<dyn Fn() -> Result<(), String> + Send + Sync>,
+/// Whether callers should be sent here, or why not.
+#[derive(Clone)]
+pub struct Ready(Arc<dyn Fn() -> Result<(), String> + Send + Sync>);
+
+impl Ready {
+    /// Asks `ready` each time.
+    pub fn new(ready: impl Fn() -> Result<(), String> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(ready))
+    }
 }
 
-impl fmt::Debug for Watched {
+impl Default for Ready {
+    /// From the beginning to the end.
+    fn default() -> Self {
+        Self::new(|| Ok(()))
+    }
+}
+
+impl fmt::Debug for Ready {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Watched").field("registry", &self.registry).finish_non_exhaustive()
+        f.debug_tuple("Ready").field(&(self.0)()).finish()
     }
 }
 
@@ -43,22 +55,26 @@ impl fmt::Debug for Watched {
 pub async fn serve_metrics(
     address: SocketAddr,
     registry: Arc<Registry>,
-    ready: impl Fn() -> Result<(), String> + Send + Sync + 'static,
+    ready: Ready,
 ) -> Result<Server, Error> {
-    let watched = Arc::new(Watched { registry, ready: Box::new(ready) });
-    let router = Router::new()
-        .route("/metrics", get(metrics))
-        .route("/health", get(|| async { "alive\n" }))
-        .route("/ready", get(is_ready))
-        .with_state(watched);
+    let router =
+        Router::new().route("/metrics", get(metrics)).with_state(registry).merge(life(ready));
     let (address, connections) = listen(address, CONNECTIONS_MAX, IDLE_TIMEOUT).await?;
     tracing::info!(%address, "serving metrics");
     Ok(Server::start(address, connections, router, CancellationToken::new()))
 }
 
-async fn metrics(State(watched): State<Arc<Watched>>) -> Response {
+/// `/health` and `/ready`, for balancers of load and whoever restarts processes.
+pub(crate) fn life<S: Clone + Send + Sync + 'static>(ready: Ready) -> Router<S> {
+    Router::new()
+        .route("/health", get(|| async { "alive\n" }))
+        .route("/ready", get(is_ready))
+        .with_state(ready)
+}
+
+async fn metrics(State(registry): State<Arc<Registry>>) -> Response {
     let mut shown = String::new();
-    match text::encode(&mut shown, &watched.registry) {
+    match text::encode(&mut shown, &registry) {
         Ok(()) => ([(CONTENT_TYPE, OPEN_METRICS)], shown).into_response(),
         Err(error) => {
             tracing::error!(%error, "cannot write the metrics");
@@ -67,8 +83,8 @@ async fn metrics(State(watched): State<Arc<Watched>>) -> Response {
     }
 }
 
-async fn is_ready(State(watched): State<Arc<Watched>>) -> Response {
-    match (watched.ready)() {
+async fn is_ready(State(ready): State<Ready>) -> Response {
+    match (ready.0)() {
         Ok(()) => "ready\n".into_response(),
         Err(reason) => (StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n")).into_response(),
     }

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     connection::Connections, dispatch::Context, http, method::devnet::dump::carry_out_again,
-    methods, metrics::Metrics, recorder, subscription::feed::Feed,
+    methods, metrics::Metrics, monitoring::Ready, recorder, subscription::feed::Feed,
 };
 
 /// How long open requests may go on once the server shuts down.
@@ -29,6 +29,8 @@ pub struct Config {
     pub devnet: Option<DevnetSettings>,
     /// What requests report.
     pub metrics: Metrics,
+    /// What `/ready` says.
+    pub ready: Ready,
 }
 
 /// How much callers may ask for.

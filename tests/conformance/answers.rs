@@ -14,8 +14,6 @@ use serde_json::{Value, json};
 use starknet_api::rpc_transaction::RpcTransaction;
 use starknet_types_core::felt::Felt;
 
-use crate::checked_node;
-
 /// What the scenario made.
 pub(crate) struct Scenario {
     pub(crate) wallet: Wallet,
@@ -65,8 +63,36 @@ pub(crate) fn play(client: &Client) -> Scenario {
     Scenario { wallet, transactions, ledger, account: account.address.into() }
 }
 
+/// Waits until every transaction is in a closed block.
+pub(crate) fn wait_for_blocks(client: &Client, scenario: &Scenario) {
+    for (hash, _) in &scenario.transactions {
+        client.accepted(*hash);
+    }
+}
+
+/// Asks about every transaction, wherever it is.
+pub(crate) fn ask_about_transactions(client: &Client, scenario: &Scenario) {
+    for (hash, _) in &scenario.transactions {
+        let receipt = client.get("starknet_getTransactionReceipt", json!([hex(*hash)]));
+        let id = json!({ "block_number": receipt["block_number"] });
+        ask_about_block(client, &id);
+    }
+}
+
+/// Has an account that has sent nothing declare the ledger.
+pub(crate) fn declare_the_ledger(client: &Client, account: usize) {
+    let (wallet, class) = (Wallet::new(3), Ledger::get());
+    let declare = wallet.declare(account, 0, class.class.clone(), class.compiled_class_hash);
+    client.accepted(client.submit(&declare).expect("it is good").hash);
+}
+
 /// Asks every read method about a block and everything in it.
 pub(crate) fn ask_everything(client: &Client, id: &Value, scenario: &Scenario) {
+    ask_about_block(client, id);
+    ask_about_contracts(client, id, scenario);
+}
+
+fn ask_about_block(client: &Client, id: &Value) {
     for method in [
         "starknet_getBlockWithTxHashes",
         "starknet_getBlockWithTxs",
@@ -88,6 +114,9 @@ pub(crate) fn ask_everything(client: &Client, id: &Value, scenario: &Scenario) {
             assert_eq!(receipt[field], status[field], "{hash}");
         }
     }
+}
+
+fn ask_about_contracts(client: &Client, id: &Value, scenario: &Scenario) {
     for contract in [scenario.wallet.address(0), scenario.ledger, scenario.account] {
         let contract = hex(contract);
         client.get("starknet_getNonce", json!([id, contract]));
@@ -192,7 +221,7 @@ fn check_receipts(client: &Client, scenario: &Scenario, finality: &str) {
 
 #[test]
 fn an_open_block_and_then_the_closed_one_are_of_the_specification() {
-    let node = checked_node(&["--block-generation-on", "demand"]);
+    let node = Node::start_checked(&["--block-generation-on", "demand"]);
     let client = node.client();
     let scenario = play(&client);
     check_receipts(&client, &scenario, "PRE_CONFIRMED");
@@ -244,7 +273,7 @@ fn check_state(client: &Client, verifier: &Verifier, open: &Value) {
 
 #[test]
 fn a_chain_of_one_transaction_a_block_is_what_it_claims_to_be() {
-    let node = checked_node(&[]);
+    let node = Node::start_checked(&[]);
     let client = node.client();
     let scenario = play(&client);
     check_receipts(&client, &scenario, "ACCEPTED_ON_L2");

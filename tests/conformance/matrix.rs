@@ -1,33 +1,90 @@
-//! Every method of the official documents with its answer and each of its errors.
+//! Every method of the official documents with its answer and each of its errors, by both versions: on
+//! a developer's chain and on a committee.
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use kraken_execution::genesis::{ACCOUNT_CLASS_HASH, STRK_ADDRESS};
 use kraken_openrpc::Documents;
-use kraken_tests::{Client, Coverage, Node, client::hex, coverage::mutations, matrix::refusals};
+use kraken_tests::{Client, Committee, Coverage, Node, Official, client::hex, coverage::mutations};
 use serde_json::{Value, json};
 
-use crate::{answers, traces};
+use crate::{answers, refusals, traces};
 
 /// What cannot occur, and why; code 0 is the answer.
-const NEVER: [(&str, i64, &str); 7] = [
+type Never = (&'static str, i64, &'static str);
+
+/// On no chain.
+const NEVER: [Never; 8] = [
     ("starknet_blockNumber", 32, NO_BLOCKS),
     ("starknet_blockHashAndNumber", 32, NO_BLOCKS),
     ("starknet_addInvokeTransaction", 63, FULL),
     ("starknet_addDeployAccountTransaction", 63, FULL),
+    ("starknet_addDeclareTransaction", 63, KILLED),
     ("starknet_addDeployAccountTransaction", 58, "its class runs its constructor first: 55"),
     ("starknet_addDeclareTransaction", 64, NEVER_WAITS),
     ("starknet_addDeployAccountTransaction", 64, NEVER_WAITS),
 ];
 
+/// On no committee, or not as long as a test may take.
+const NEVER_ON_A_COMMITTEE: [Never; 4] = [
+    ("starknet_getMessagesStatus", 0, "no L1 is connected, and nobody acts in its place"),
+    ("starknet_getStorageProof", 42, TOO_FEW_BLOCKS),
+    ("starknet_subscribeNewHeads", 68, TOO_FEW_BLOCKS),
+    ("starknet_subscribeEvents", 68, TOO_FEW_BLOCKS),
+];
+
 const NO_BLOCKS: &str = "block 0 is there before the node listens";
 const FULL: &str = "only while the pool is full; see the tests of `sequencer::pool`";
+const KILLED: &str = "only if somebody kills the process that compiles; see `errors::classes`";
 const NEVER_WAITS: &str = "it never waits in the pool, where it could be replaced";
+const TOO_FEW_BLOCKS: &str = "so many blocks are made on a developer's chain only";
 
 /// A block that is followed by this many is too far back for a subscription.
 const FAR_BACK: u64 = 1_025;
 
-/// One validator: all kinds of transactions, and everything that can be asked about them.
+/// What was seen of each version.
+#[derive(Default)]
+struct Seen {
+    newest: Arc<Coverage>,
+    older: Arc<Coverage>,
+}
+
+impl Seen {
+    /// The same client, which notes what it sees.
+    fn by(&self, client: Client) -> Client {
+        client.noted_in(&self.newest, &self.older)
+    }
+
+    /// Subscribes by both versions.
+    fn subscribe(&self, client: &Client, is_far: bool) {
+        subscribe(client, &self.newest, is_far);
+        subscribe(client.older(), &self.older, is_far);
+    }
+
+    /// Prints what was seen by each version; nothing is missing but what cannot be.
+    #[expect(clippy::print_stderr, reason = "the tables are what these tests are for")]
+    fn check(&self, official: &Official, chain: &str, never: &[Never]) {
+        for (version, documents, coverage) in
+            [("0.10.2", &official.newest, &self.newest), ("0.9.0", &official.older, &self.older)]
+        {
+            let is_described = |(method, code, _): &&Never| {
+                let described = documents.method(method);
+                described.is_some_and(|described| {
+                    *code == 0 || described.errors().iter().any(|error| error.code == *code)
+                })
+            };
+            let never: Vec<_> = never.iter().filter(is_described).copied().collect();
+            match coverage.table(documents, &never) {
+                Ok(table) => eprintln!("{version}, {chain}\n{table}"),
+                Err(wrong) => panic!("{version}, {chain}:\n{}", wrong.join("\n")),
+            }
+            no_mutant_survives(documents, &coverage.answers());
+        }
+    }
+}
+
+/// All kinds of transactions, and everything that can be asked about them, in the open block and
+/// after it.
 fn play(client: &Client) {
     let scenario = answers::play(client);
     for id in [json!("pre_confirmed"), json!("latest")] {
@@ -38,32 +95,47 @@ fn play(client: &Client) {
         }
     }
     answers::ask_everything(client, &json!({ "block_number": 1 }), &scenario);
-    answers::ask_for_events(client, &scenario);
+    ask_about_all(client, &scenario);
+}
+
+/// The same where blocks end by themselves.
+fn play_on_a_committee(client: &Client) {
+    let scenario = answers::play(client);
+    answers::wait_for_blocks(client, &scenario);
+    for id in [json!("pre_confirmed"), json!("latest")] {
+        answers::ask_for_estimates(client, &scenario, &id);
+        answers::ask_everything(client, &id, &scenario);
+    }
+    ask_about_all(client, &scenario);
+    answers::ask_about_transactions(client, &scenario);
+}
+
+fn ask_about_all(client: &Client, scenario: &answers::Scenario) {
+    answers::ask_for_events(client, scenario);
     answers::ask_about_the_chain(client);
     let cells = json!([{ "contract_address": hex(STRK_ADDRESS), "storage_keys": ["0x1", "0x5"] }]);
     let classes = json!([hex(ACCOUNT_CLASS_HASH.0), "0x5"]);
     let contracts = json!([hex(STRK_ADDRESS), "0x5"]);
     client.get("starknet_getStorageProof", json!(["latest", classes, contracts, cells]));
+    refusals::ask_for_nothing(client);
+    refusals::ask_for_failures(client, &scenario.wallet, 0);
 }
 
-/// Subscriptions are had over sockets.
-fn subscribe(client: &Client, coverage: &Coverage) {
-    let mut socket = client.socket("/");
-    while client.block_number() <= FAR_BACK {
-        socket.get("devnet_createBlock", json!([]));
-    }
+/// Subscriptions are had over sockets. `is_far` says that there are blocks enough to go back too far.
+fn subscribe(client: &Client, coverage: &Coverage, is_far: bool) {
+    let mut socket = client.socket("");
     let mut ask = |method: &str, params: Value| {
         let result = socket.call(method, params);
         coverage.note(method, &result);
         result
     };
-    let (unknown, far) = (json!({ "block_number": 99_999 }), json!({ "block_number": 0 }));
     let many: Vec<_> = (1..=1_025).map(|number| format!("{number:#x}")).collect();
     for method in ["starknet_subscribeNewHeads", "starknet_subscribeEvents"] {
-        let by_block = |id: &Value| json!({ "block_id": id });
-        for (id, code) in [(&unknown, 24), (&far, 68)] {
-            let refused = ask(method, by_block(id)).expect_err("it is refused");
-            assert_eq!(refused.code(), code, "{method}");
+        let unknown = json!({ "block_id": { "block_number": 99_999_999 } });
+        assert_eq!(ask(method, unknown).expect_err("it is refused").code(), 24, "{method}");
+        if is_far {
+            let far = json!({ "block_id": { "block_number": 0 } });
+            assert_eq!(ask(method, far).expect_err("it is refused").code(), 68, "{method}");
         }
         ask(method, json!({})).expect("it is opened");
     }
@@ -81,34 +153,43 @@ fn subscribe(client: &Client, coverage: &Coverage) {
 }
 
 #[test]
-#[expect(clippy::print_stderr, reason = "the table is what this test is for")]
 fn every_answer_and_every_error_is_of_the_documents() {
-    let Some(documents) = Documents::official().map(Arc::new) else {
-        let folder = Documents::official_folder();
-        return eprintln!("SKIPPED: no official documents in {}", folder.display());
-    };
-    let coverage = Arc::new(Coverage::default());
-    let start = || {
-        let flags = ["--block-generation-on", "demand"];
-        let node = Node::start_checked(&flags, Some(Arc::clone(&documents)));
-        let client = node.client().noted_in(Arc::clone(&coverage));
-        (node, client)
-    };
+    let Some(official) = Official::get() else { return };
+    let seen = Seen::default();
     {
-        let (_node, client) = start();
-        play(&client);
+        let node = Node::start_checked(&["--block-generation-on", "demand"]);
+        play(&seen.by(node.client()));
     }
-    let (_node, client) = start();
-    traces::ask_everything(&client);
-    subscribe(&client, &coverage);
-    for (method, code) in refusals() {
-        coverage.note_error(&method, code);
+    {
+        let node = Node::start_checked(&["--block-generation-on", "demand"]);
+        traces::ask_everything(&seen.by(node.client()));
     }
-    match coverage.table(&documents, &NEVER) {
-        Ok(table) => eprintln!("{table}"),
-        Err(wrong) => panic!("{}", wrong.join("\n")),
+    let node = Node::start_checked(&[]);
+    let client = seen.by(node.client());
+    answers::declare_the_ledger(&client, 0);
+    refusals::send_bad_ones(&client, 1);
+    let mut socket = client.socket("/");
+    while client.block_number() <= FAR_BACK {
+        socket.get("devnet_createBlock", json!([]));
     }
-    no_mutant_survives(&documents, &coverage.answers());
+    let long_past = json!([{ "block_number": 0 }]);
+    assert_eq!(client.refusal("starknet_getStorageProof", long_past).0, 42);
+    seen.subscribe(&client, true);
+    seen.check(official, "a developer's chain", &NEVER);
+}
+
+#[test]
+fn every_answer_and_every_error_of_a_committee_is_of_the_documents() {
+    let Some(official) = Official::get() else { return };
+    let seen = Seen::default();
+    let committee = Committee::start("hotstuff");
+    let client = seen.by(committee.validators()[1].client().checked());
+    play_on_a_committee(&client);
+    traces::ask_without_messages(&client, 3);
+    refusals::send_bad_ones(&client, 4);
+    seen.subscribe(&client, false);
+    let never: Vec<_> = NEVER.iter().chain(&NEVER_ON_A_COMMITTEE).copied().collect();
+    seen.check(official, "a committee", &never);
 }
 
 /// A check that lets a wrong answer through is worth nothing.

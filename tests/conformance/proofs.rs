@@ -15,7 +15,7 @@ use kraken_tests::{
 use serde_json::{Value, json};
 use starknet_types_core::felt::Felt;
 
-use crate::{answers::play, checked_node};
+use crate::answers::play;
 
 /// No contract, no class, no cell.
 const ABSENT: Felt = Felt::from_hex_unchecked("0x5eed");
@@ -113,7 +113,7 @@ fn check(facts: &Facts, verifier: &Verifier) {
 
 #[test]
 fn proofs_of_every_block_lead_to_its_hash_for_what_is_there_and_what_is_not_yet() {
-    let node = checked_node(&[]);
+    let node = Node::start_checked(&[]);
     let client = node.client();
     play(&client);
     let requests = Places::of(&client).requests();
@@ -191,7 +191,7 @@ fn leaves(value: &Value, path: String, paths: &mut Vec<String>) {
 
 #[test]
 fn blocks_without_proofs_are_refused_by_the_codes_of_the_specification() {
-    let node = checked_node(&["--block-generation-on", "demand"]);
+    let node = Node::start_checked(&["--block-generation-on", "demand"]);
     let client = node.client();
     let request = Request { contracts: vec![STRK_ADDRESS.into()], ..Request::default() };
     let code = |id: &Value| {

@@ -11,8 +11,6 @@ use serde_json::{Value, json};
 use starknet_api::rpc_transaction::RpcTransaction;
 use starknet_types_core::felt::Felt;
 
-use crate::checked_node;
-
 /// Who writes from L1.
 const WRITER: &str = "0x0000000000000000000000000000000000001234";
 
@@ -156,7 +154,7 @@ pub(crate) fn check_messages(client: &Client, scenario: &Scenario) {
 
 #[test]
 fn traces_and_messages_are_of_the_specification_and_outlive_a_restart() {
-    let mut node = checked_node(&["--block-generation-on", "demand"]);
+    let mut node = Node::start_checked(&["--block-generation-on", "demand"]);
     let client = node.client();
     let scenario = play(&client);
     let open = traces(&client, &json!({ "block_number": 1 }));
@@ -189,29 +187,49 @@ pub(crate) fn ask_everything(client: &Client) {
     check_traces(client, &scenario);
     check_reads(client, 1);
     check_messages(client, &scenario);
-    let mut bare = broadcasted(&scenario.wallet.transfer(0, 3, 1, 5));
-    for flags in [json!([]), json!(["SKIP_VALIDATE", "RETURN_INITIAL_READS"])] {
-        client.get("starknet_simulateTransactions", json!(["latest", [bare], flags]));
-        bare["signature"] = json!([]);
-    }
+    ask_for_simulations(client, &scenario.wallet.transfer(0, 3, 1, 5));
     // The first one has become another contract.
     let class_hash = Ledger::mailbox().class_hash;
     let (deploy, second) = deploy_call(class_hash, Felt::TWO, &[]);
     client.submit(&scenario.wallet.multicall(0, 3, &[deploy])).expect("it is good");
     client.get("devnet_createBlock", json!([]));
+    ask_about_the_mailbox(client, second);
+}
+
+/// The same where nobody can write from L1. `from` is an account that has sent nothing.
+pub(crate) fn ask_without_messages(client: &Client, from: usize) {
+    let scenario = play_up_to_the_mailbox(client, from);
+    check_traces(client, &scenario);
+    let receipt = client.get("starknet_getTransactionReceipt", json!([hex(scenario.hashes[1])]));
+    check_reads(client, receipt["block_number"].as_u64().expect("a number"));
+    ask_for_simulations(client, &scenario.wallet.transfer(from, 2, from, 5));
+    ask_about_the_mailbox(client, scenario.mailbox);
+}
+
+/// Simulates a transaction with different flags.
+fn ask_for_simulations(client: &Client, transaction: &RpcTransaction) {
+    let mut bare = broadcasted(transaction);
+    for flags in [json!([]), json!(["RETURN_INITIAL_READS"])] {
+        client.get("starknet_simulateTransactions", json!(["latest", [bare], flags]));
+    }
+    bare["signature"] = json!([]);
+    client.get("starknet_simulateTransactions", json!(["latest", [bare], ["SKIP_VALIDATE"]]));
+}
+
+fn ask_about_the_mailbox(client: &Client, mailbox: Felt) {
     let message = json!({
         "from_address": WRITER,
-        "to_address": hex(second),
-        "entry_point_selector": hex(call(second, "deposit", Vec::new()).selector.0),
+        "to_address": hex(mailbox),
+        "entry_point_selector": hex(call(mailbox, "deposit", Vec::new()).selector.0),
         "payload": ["0x7", "0x1"],
     });
     client.get("starknet_estimateMessageFee", json!([message, "latest"]));
-    client.get("starknet_getCompiledCasm", json!([hex(class_hash)]));
+    client.get("starknet_getCompiledCasm", json!([hex(Ledger::mailbox().class_hash)]));
 }
 
 #[test]
 fn a_transaction_that_waits_has_no_trace() {
-    let node = checked_node(&[]);
+    let node = Node::start_checked(&[]);
     let client = node.client();
     let wallet = Wallet::new(2);
     let waiting = client.submit(&wallet.transfer(0, 1, 1, 1)).expect("nonces may be ahead").hash;
@@ -222,7 +240,7 @@ fn a_transaction_that_waits_has_no_trace() {
 
 #[test]
 fn what_is_simulated_happens() {
-    let node = checked_node(&[]);
+    let node = Node::start_checked(&[]);
     let client = node.client();
     let wallet = Wallet::new(2);
     let ledger = Ledger::get();
@@ -280,9 +298,9 @@ pub(crate) fn check_flags(client: &Client, wallet: &Wallet) {
 
 #[test]
 fn a_message_costs_what_it_was_said_to_cost() {
-    let node = checked_node(&[]);
+    let node = Node::start_checked(&[]);
     let client = node.client();
-    let Scenario { mailbox, wallet, .. } = play_up_to_the_mailbox(&client);
+    let Scenario { mailbox, wallet, .. } = play_up_to_the_mailbox(&client, 0);
     let message = |to: Felt, amount: &str| {
         json!({
             "from_address": WRITER,
@@ -308,12 +326,13 @@ fn a_message_costs_what_it_was_said_to_cost() {
     check_machine_code(&client, &wallet);
 }
 
-pub(crate) fn play_up_to_the_mailbox(client: &Client) -> Scenario {
-    let wallet = Wallet::new(1);
+/// `from` is an account that has sent nothing.
+pub(crate) fn play_up_to_the_mailbox(client: &Client, from: usize) -> Scenario {
+    let wallet = Wallet::new(u16::try_from(from + 1).expect("small"));
     let class = Ledger::mailbox();
     let (deploy, mailbox) = deploy_call(class.class_hash, Felt::THREE, &[]);
-    let declare = wallet.declare(0, 0, class.class.clone(), class.compiled_class_hash);
-    let hashes = [declare, wallet.multicall(0, 1, &[deploy])]
+    let declare = wallet.declare(from, 0, class.class.clone(), class.compiled_class_hash);
+    let hashes = [declare, wallet.multicall(from, 1, &[deploy])]
         .map(|transaction| client.submit(&transaction).expect("it is good").hash);
     for hash in hashes {
         client.accepted(hash);

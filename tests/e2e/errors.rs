@@ -11,10 +11,7 @@ mod requests;
 mod traces;
 mod writes;
 
-use std::sync::Arc;
-
-use kraken_openrpc::Documents;
-use kraken_tests::{Client, Matrix, Node, wallet::submission};
+use kraken_tests::{Client, Matrix, wallet::submission};
 use serde_json::Value;
 use starknet_api::rpc_transaction::RpcTransaction;
 
@@ -63,10 +60,6 @@ fn told(message: &str, data: &Value) -> String {
             format!("{message}: `{data}`")
         }
     }
-}
-
-fn node(arguments: &[&str]) -> Node {
-    Node::start_checked(arguments, Documents::official().map(Arc::new))
 }
 
 /// The refusal of a transaction, changed before it is sent.

@@ -38,8 +38,9 @@ fn a_full_node_has_the_chain_of_the_committee_whoever_dies() {
         assert!(lag <= LAG_MAX, "it is {lag} blocks behind");
     }
     wait_for("it says that it is where the others are", || {
-        let answer = full.watch("/ready");
-        (answer == Ok((200, "ready\n".to_owned()))).then_some(())
+        let is_ready = |answer| answer == Ok((200, "ready\n".to_owned()));
+        // At the address for watchers, and at that of JSON-RPC.
+        (is_ready(full.watch("/ready")) && is_ready(ours.get_path("/ready"))).then_some(())
     });
     assert_eq!(ours.get("starknet_syncing", json!([])), json!(false));
     assert_eq!(full.metric("kraken_network_peers_connected", "swarm=\"sync\""), Some(4));

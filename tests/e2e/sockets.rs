@@ -3,12 +3,10 @@
 
 use std::{
     collections::BTreeMap,
-    sync::Arc,
     thread,
     time::{Duration, Instant},
 };
 
-use kraken_openrpc::Documents;
 use kraken_tests::{
     Client, Committee, Node, Socket, Wallet,
     client::{hex, wait_for},
@@ -17,20 +15,6 @@ use serde_json::{Value, json};
 
 /// Subscribers of one node, each with a socket of its own.
 const SUBSCRIBERS: usize = 1_000;
-
-#[expect(clippy::print_stderr, reason = "a skipped check is said")]
-fn documents() -> Option<Arc<Documents>> {
-    let documents = Documents::official().map(Arc::new);
-    if documents.is_none() {
-        let folder = Documents::official_folder();
-        eprintln!("SKIPPED: shapes of notices; no official documents in {}", folder.display());
-    }
-    documents
-}
-
-fn node(arguments: &[&str]) -> Node {
-    Node::start_checked(arguments, documents())
-}
 
 fn create_block(client: &Client) {
     client.get("devnet_createBlock", json!([]));
@@ -56,9 +40,27 @@ fn finality(told: &[(String, Value)]) -> Vec<&str> {
 
 #[test]
 fn every_kind_of_subscription_tells_of_a_transaction_from_the_pool_to_its_end() {
-    let node = node(&["--block-generation-on", "demand"]);
-    let (client, wallet) = (node.client(), Wallet::new(2));
-    let mut socket = client.socket("/ws/rpc/v0_10");
+    let node = Node::start_checked(&["--block-generation-on", "demand"]);
+    let client = node.client();
+    let tags = json!({ "tags": ["INCLUDE_PROOF_FACTS"] });
+    follow_a_transaction(&client, client.socket("/ws/rpc/v0_10"), tags);
+}
+
+#[test]
+fn the_older_version_tells_of_the_same() {
+    let node = Node::start_checked(&["--block-generation-on", "demand"]);
+    let client = node.client();
+    let mut socket = client.older().socket("");
+    let tags = json!({ "tags": ["INCLUDE_PROOF_FACTS"] });
+    let refused = socket.call("starknet_subscribeNewTransactions", tags).expect_err("it is newer");
+    assert_eq!(refused.code(), -32602);
+    follow_a_transaction(&client, socket, json!({}));
+}
+
+/// Every kind of subscription; that of transactions has these parameters as well.
+fn follow_a_transaction(client: &Client, mut socket: Socket, mut transactions: Value) {
+    let wallet = Wallet::new(2);
+    let proof_facts = transactions.get("tags").map(|_| json!([]));
     // It waits in the pool for the one with the nonce before it.
     let late = client.submit(&wallet.transfer(0, 1, 1, 1)).expect("it is good").hash;
     let both = json!(["PRE_CONFIRMED", "ACCEPTED_ON_L2"]);
@@ -68,14 +70,14 @@ fn every_kind_of_subscription_tells_of_a_transaction_from_the_pool_to_its_end() 
     let events = socket.subscribe("Events", json!({ "finality_status": "PRE_CONFIRMED" }));
     let receipts = json!({ "finality_status": both, "sender_address": sender });
     let receipts = socket.subscribe("NewTransactionReceipts", receipts);
-    let transactions = json!({ "finality_status": all, "tags": ["INCLUDE_PROOF_FACTS"] });
+    transactions["finality_status"] = all;
     let transactions = socket.subscribe("NewTransactions", transactions);
     let status = socket.subscribe("TransactionStatus", json!([hex(late)]));
     assert_eq!(socket.told(&status)["status"]["finality_status"], "RECEIVED");
 
     client.submit(&wallet.transfer(0, 0, 1, 1)).expect("it is good");
     wait_for("its execution", || client.receipt(late).expect("the node answers"));
-    create_block(&client);
+    create_block(client);
     let count = |hash| {
         let receipt = client.receipt(hash).expect("an answer").expect("it is in a block");
         receipt["events"].as_array().expect("a list").len()
@@ -91,7 +93,7 @@ fn every_kind_of_subscription_tells_of_a_transaction_from_the_pool_to_its_end() 
     assert_eq!(finality(&told[&status]), ["CANDIDATE", early, closed]);
     for (kind, transaction) in &told[&transactions] {
         assert_eq!(kind, "NewTransaction");
-        assert_eq!(transaction["proof_facts"], json!([]));
+        assert_eq!(transaction.get("proof_facts"), proof_facts.as_ref());
     }
     let of_late: Vec<_> = told[&transactions]
         .iter()
@@ -109,7 +111,7 @@ fn every_kind_of_subscription_tells_of_a_transaction_from_the_pool_to_its_end() 
         assert_eq!(kind, "Reorg");
         assert_eq!(reorg["starting_block_hash"], aborted["aborted"][0]);
     }
-    create_block(&client);
+    create_block(client);
     let head = socket.told(&heads);
     assert_eq!(head["block_number"], 1);
     assert_ne!(head["block_hash"], aborted["aborted"][0]);
@@ -121,7 +123,7 @@ fn every_kind_of_subscription_tells_of_a_transaction_from_the_pool_to_its_end() 
 
 #[test]
 fn history_and_news_meet_without_gap_or_doublet_while_blocks_come() {
-    let node = node(&[]);
+    let node = Node::start_checked(&[]);
     let (client, wallet) = (node.client(), Wallet::new(2));
     for nonce in 0..20 {
         client.submit(&wallet.transfer(0, nonce, 1, 1)).expect("it is good");
@@ -163,7 +165,7 @@ fn history_and_news_meet_without_gap_or_doublet_while_blocks_come() {
 fn a_slow_reader_is_cut_off_and_a_thousand_subscribers_do_not_notice() {
     let limits =
         ["--limits.stall", "10", "--limits.sockets", "1100", "--limits.connections", "1200"];
-    let node = node(&[&limits[..], &["--block-generation-on", "demand"]].concat());
+    let node = Node::start_checked(&[&limits[..], &["--block-generation-on", "demand"]].concat());
     let client = node.client();
     let mut slow = client.socket("/");
     for _ in 0..1_000 {
@@ -202,7 +204,7 @@ fn a_slow_reader_is_cut_off_and_a_thousand_subscribers_do_not_notice() {
 
 #[test]
 fn a_node_that_ends_says_so_to_its_sockets() {
-    let mut node = node(&[]);
+    let mut node = Node::start_checked(&[]);
     let mut socket = node.client().socket("/ws");
     socket.subscribe("NewHeads", json!([]));
     assert!(node.stop().success());
@@ -213,12 +215,7 @@ fn a_node_that_ends_says_so_to_its_sockets() {
 fn a_committee_tells_the_same_at_every_validator() {
     let committee = Committee::start("hotstuff");
     let wallet = Wallet::new(2);
-    let documents = documents();
-    let checked = |client: Client| match &documents {
-        Some(documents) => client.checked_by(Arc::clone(documents)),
-        None => client,
-    };
-    let clients: Vec<_> = committee.clients().into_iter().map(checked).collect();
+    let clients: Vec<_> = committee.clients().into_iter().map(Client::checked).collect();
     let mut sockets: Vec<_> = clients.iter().map(|client| client.socket("/rpc/v0_10")).collect();
     let latest = clients[0].block_number();
     let heads: Vec<_> = sockets

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use starknet_types_core::felt::Felt;
 use tokio::runtime::{self, Runtime};
 
-use crate::{Coverage, Socket};
+use crate::{Coverage, Official, Socket, official::older_code};
 
 /// How long an answer may take on a busy machine.
 const ANSWER_WITHIN: Duration = Duration::from_secs(60);
@@ -22,8 +22,9 @@ pub const WITHIN: Duration = Duration::from_secs(60);
 /// How long to sleep between two looks.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
-/// The code of JSON-RPC 2.0.
+/// Codes of JSON-RPC 2.0.
 const METHOD_NOT_FOUND: i64 = -32601;
+const INVALID_PARAMS: i64 = -32602;
 
 /// A client of one node. Cheap to clone; any thread may use it.
 #[derive(Clone, Debug)]
@@ -32,6 +33,8 @@ pub struct Client {
     url: String,
     documents: Option<Arc<Documents>>,
     coverage: Option<Arc<Coverage>>,
+    /// Is asked everything as well.
+    older: Option<Box<Self>>,
 }
 
 /// Why a call has no result.
@@ -75,28 +78,40 @@ impl Client {
     pub fn within(url: &str, time: Duration) -> Self {
         let http = reqwest::Client::builder().timeout(time).no_proxy().build();
         let http = http.expect("a client without certificates");
-        Self { http, url: url.to_owned(), documents: None, coverage: None }
+        Self { http, url: url.to_owned(), documents: None, coverage: None, older: None }
     }
 
-    /// The same, but every answer to a method of the specification must be as the documents say.
+    /// The same, but every answer to a method of the specification must be as the official documents
+    /// say, where these are at hand. Whatever changes nothing is asked of the older version, too, which
+    /// must answer in its own words and agree.
     #[must_use]
-    pub fn checked_by(mut self, documents: Arc<Documents>) -> Self {
-        self.documents = Some(documents);
+    pub fn checked(mut self) -> Self {
+        let mut older = self.clone();
+        older.url.push_str(Official::OLDER_PATH);
+        if let Some(official) = Official::get() {
+            self.documents = Some(Arc::clone(&official.newest));
+            older.documents = Some(Arc::clone(&official.older));
+        }
+        self.older = Some(Box::new(older));
         self
     }
 
-    /// The same, and everything that is said is noted.
+    /// The same, and everything that is said is noted, by each version in a place of its own.
     #[must_use]
-    pub fn noted_in(mut self, coverage: Arc<Coverage>) -> Self {
-        self.coverage = Some(coverage);
+    pub fn noted_in(mut self, newest: &Arc<Coverage>, older: &Arc<Coverage>) -> Self {
+        self.coverage = Some(Arc::clone(newest));
+        if let Some(client) = &mut self.older {
+            client.coverage = Some(Arc::clone(older));
+        }
         self
     }
 
-    /// The same at another path of the node.
-    #[must_use]
-    pub fn at_path(mut self, path: &str) -> Self {
-        self.url.push_str(path);
-        self
+    /// A client that speaks the older version.
+    ///
+    /// # Panics
+    /// If this one is not checked.
+    pub fn older(&self) -> &Self {
+        self.older.as_deref().expect("a client that is checked speaks both")
     }
 
     /// Opens a WebSocket at a path of the node; what comes over it is checked as answers are.
@@ -121,6 +136,26 @@ impl Client {
     /// If the answer is not what the documents, if there are any, say.
     #[expect(clippy::needless_pass_by_value, reason = "callers write parameters in place")]
     pub fn call(&self, method: &str, params: Value) -> Result<Value, CallError> {
+        let result = self.ask(method, &params);
+        let is_taken = method.starts_with("starknet_add") && result.is_ok();
+        if !is_taken
+            && !matches!(result, Err(CallError::NoAnswer { .. }))
+            && let Some(older) = self.older_for(method)
+            && let Err(CallError::Refused { code, message, data }) = older.ask(method, &params)
+            && result.is_ok()
+        {
+            // It may be about something that is newer.
+            let shown = format!("{method} {params:.300}: {message}, {data}");
+            assert_eq!(code, INVALID_PARAMS, "{shown}");
+        }
+        result
+    }
+
+    fn older_for(&self, method: &str) -> Option<&Self> {
+        self.older.as_deref().filter(|_| method.starts_with("starknet_"))
+    }
+
+    fn ask(&self, method: &str, params: &Value) -> Result<Value, CallError> {
         let request = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
         let mut answer = self.post(&request.to_string())?;
         assert_eq!(answer["jsonrpc"], "2.0", "{method}: {answer}");
@@ -159,8 +194,14 @@ impl Client {
     #[track_caller]
     pub fn refusal(&self, method: &str, params: Value) -> (i64, String, Value) {
         let said = params.to_string();
-        match self.call(method, params) {
-            Err(CallError::Refused { code, message, data }) => (code, message, data),
+        match self.ask(method, &params) {
+            Err(CallError::Refused { code, message, data }) => {
+                if let Some(older) = self.older_for(method) {
+                    let (of_older, ..) = older.refusal(method, params);
+                    assert_eq!(of_older, older_code(method, code), "{method} {said:.300}");
+                }
+                (code, message, data)
+            }
             Err(error @ CallError::NoAnswer { .. }) => panic!("{method} {said:.300}: {error}"),
             Ok(result) => panic!("{method} {said:.300} has the result {result:.300}"),
         }

@@ -36,14 +36,11 @@ impl Coverage {
                     answers.push(answer.clone());
                 }
             }
-            Err(CallError::Refused { code, .. }) => self.note_error(method, *code),
+            Err(CallError::Refused { code, .. }) => {
+                self.lock().errors.insert((method.to_owned(), *code));
+            }
             Err(CallError::NoAnswer { .. }) => {}
         }
-    }
-
-    /// A method was seen to answer with this error, here or in a test that is named elsewhere.
-    pub fn note_error(&self, method: &str, code: i64) {
-        self.lock().errors.insert((method.to_owned(), code));
     }
 
     /// Answers that were seen, by method.

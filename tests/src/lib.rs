@@ -2,8 +2,8 @@
 //!
 //! - [`Node`] runs the real binary in a process of its own, and kills it.
 //! - [`Committee`] runs four of them as validators; [`Load`] sends to them all the time.
-//! - [`Client`] speaks JSON-RPC and can hold every answer against the official documents; a
-//!   [`Socket`] of it does so with everything that it is told.
+//! - [`Client`] speaks JSON-RPC and can hold every answer against the [`Official`] documents, those of
+//!   the older version included; a [`Socket`] of it does so with everything that it is told.
 //! - [`Coverage`] says which answers and errors of the documents were seen.
 //! - [`Wallet`] signs for the accounts of block 0, [`Ledger`] is a contract for them to use.
 //! - [`Matrix`] keeps `docs/bad-inputs.md` true.
@@ -19,6 +19,7 @@ pub mod ledger;
 pub mod load;
 pub mod matrix;
 pub mod node;
+pub mod official;
 pub mod socket;
 pub mod verify;
 pub mod wallet;
@@ -35,6 +36,7 @@ pub use ledger::Ledger;
 pub use load::Load;
 pub use matrix::Matrix;
 pub use node::Node;
+pub use official::Official;
 pub use socket::Socket;
 pub use verify::Verifier;
 pub use wallet::Wallet;

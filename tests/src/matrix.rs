@@ -115,31 +115,8 @@ impl Matrix {
     }
 }
 
-/// Which methods the page has with which codes: each was seen by a test that it names.
-///
-/// # Panics
-/// If the page is not there.
-pub fn refusals() -> Vec<(String, i64)> {
-    let text = fs::read_to_string(page()).expect("the page is there");
-    let mut refusals = Vec::new();
-    for row in text.lines().filter_map(|line| line.strip_prefix("| ")) {
-        let mut cells = row.split(" | ");
-        let (Some(input), Some(Ok(code))) = (cells.next(), cells.next().map(str::parse)) else {
-            continue;
-        };
-        let methods = input.rsplit_once(": ").map_or("", |(_, methods)| methods);
-        for method in methods.split(", ") {
-            let name = method.trim_matches('`');
-            if name.starts_with("starknet_") {
-                refusals.push((name.to_owned(), code));
-            }
-        }
-    }
-    refusals
-}
-
 /// The page.
-pub fn page() -> PathBuf {
+fn page() -> PathBuf {
     root().join("docs/bad-inputs.md")
 }
 

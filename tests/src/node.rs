@@ -5,12 +5,11 @@ use std::{
     fs::File,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
-    sync::{Arc, Once},
+    sync::Once,
     thread,
     time::{Duration, Instant},
 };
 
-use kraken_openrpc::Documents;
 use tempfile::TempDir;
 
 use crate::{Client, root};
@@ -42,7 +41,8 @@ pub struct Node {
     folder: TempDir,
     process: Option<Child>,
     client: Client,
-    documents: Option<Arc<Documents>>,
+    /// Whether its clients hold every answer against the official documents.
+    is_checked: bool,
     /// How often it was started.
     starts: u32,
 }
@@ -53,15 +53,15 @@ impl Node {
     /// # Panics
     /// If it does not, or not in time.
     pub fn start(arguments: &[&str]) -> Self {
-        Self::start_checked(arguments, None)
+        Self::begin(arguments, false, true)
     }
 
-    /// The same; its clients hold every answer against these documents.
+    /// The same; its clients hold every answer against the official documents.
     ///
     /// # Panics
     /// As [`Node::start`].
-    pub fn start_checked(arguments: &[&str], documents: Option<Arc<Documents>>) -> Self {
-        Self::begin(arguments, documents, true)
+    pub fn start_checked(arguments: &[&str]) -> Self {
+        Self::begin(arguments, true, true)
     }
 
     /// Starts a node whose chain ends with the process.
@@ -69,17 +69,17 @@ impl Node {
     /// # Panics
     /// As [`Node::start`].
     pub fn start_in_memory(arguments: &[&str]) -> Self {
-        Self::begin(arguments, None, false)
+        Self::begin(arguments, false, false)
     }
 
-    fn begin(arguments: &[&str], documents: Option<Arc<Documents>>, is_kept: bool) -> Self {
+    fn begin(arguments: &[&str], is_checked: bool, is_kept: bool) -> Self {
         let mut node = Self {
             arguments: arguments.iter().map(|&argument| argument.to_owned()).collect(),
             is_kept,
             folder: tempfile::tempdir().expect("a temporary folder"),
             process: None,
             client: Client::new("http://127.0.0.1:0"),
-            documents,
+            is_checked,
             starts: 0,
         };
         node.restart();
@@ -174,10 +174,7 @@ impl Node {
             .spawn();
         self.process = Some(process.expect("the binary runs"));
         let client = Client::new(&self.wait_for_url());
-        self.client = match &self.documents {
-            Some(documents) => client.checked_by(Arc::clone(documents)),
-            None => client,
-        };
+        self.client = if self.is_checked { client.checked() } else { client };
     }
 
     /// What the newest start has printed.

@@ -13,7 +13,7 @@ use kraken_execution::{
     testing,
 };
 use kraken_rpc::testing::{Known, body, check};
-use kraken_rpc::{BlockGeneration, DevnetSettings, Limits, Metrics, Server, StateArchive, serve};
+use kraken_rpc::{BlockGeneration, DevnetSettings, Limits, Metrics, Ready, Server, StateArchive, serve};
 use kraken_sequencer::{Mode, Sequencer, seal_genesis};
 use kraken_storage::Storage;
 use kraken_types::Signer;
@@ -122,6 +122,7 @@ async fn node() -> (Server, Sequencer, Known) {
         limits: limits(),
         devnet: Some(devnet()),
         metrics: Metrics::register(&mut Registry::default()),
+        ready: Ready::default(),
     };
     let server = serve(config, sequencer.clone()).await.expect("it listens");
     (server, sequencer, Known { felts })

@@ -8,7 +8,7 @@ use std::{
 
 use kraken_execution::Chain;
 
-use super::{reachable, write_accounts, write_chain, write_contracts};
+use super::{reachable, write_accounts, write_chain, write_contracts, write_paths};
 
 /// What to print.
 #[derive(Debug)]
@@ -41,7 +41,7 @@ impl Display for Banner<'_> {
         }
         writeln!(f)?;
         writeln!(f, "Listening on http://{}", reachable(self.address))?;
-        writeln!(f, "JSON-RPC 0.10.2 at / and /rpc/v0_10; health check at /is_alive")?;
+        write_paths(f)?;
         writeln!(f)
     }
 }

@@ -8,7 +8,7 @@ use std::{
 
 use kraken_types::{Genesis, ValidatorId};
 
-use super::{reachable, write_chain};
+use super::{reachable, write_chain, write_paths};
 use crate::args::{given::Peer, value::Protocol};
 
 /// What to print.
@@ -57,7 +57,7 @@ impl Display for Banner<'_> {
         }
         writeln!(f)?;
         writeln!(f, "Listening on http://{}", reachable(self.address))?;
-        writeln!(f, "JSON-RPC 0.10.2 at / and /rpc/v0_10; health check at /is_alive")?;
+        write_paths(f)?;
         writeln!(f)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use kraken_rpc::Server;
+use kraken_rpc::{Ready, Server};
 use kraken_sequencer::{SwarmConfig, WorkerProcess, WorkerProcessConfig};
 
 use super::{registry, serve_metrics, start_failure, validator::count};
@@ -46,7 +46,7 @@ impl Worker {
             Some(process) if !process.is_linked() => Err("looking for its validator".to_owned()),
             Some(_) => Ok(()),
         };
-        let server = serve_metrics(settings.metrics, registry, ready).await?;
+        let server = serve_metrics(settings.metrics, registry, Ready::new(ready)).await?;
         let config = WorkerProcessConfig {
             genesis,
             swarm: SwarmConfig {

@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use kraken_rpc::{Error, serve_metrics};
+use kraken_rpc::{Error, Ready, serve_metrics};
 use serde_json::json;
 
 use crate::node::{any_port, start, wishes};
@@ -13,7 +13,7 @@ use crate::node::{any_port, start, wishes};
 #[tokio::test(flavor = "multi_thread")]
 async fn requests_are_seen_in_the_metrics() {
     let node = start(wishes()).await;
-    let watched = serve_metrics(any_port(), Arc::clone(&node.registry), || Ok(())).await;
+    let watched = serve_metrics(any_port(), Arc::clone(&node.registry), Ready::default()).await;
     let watched = watched.expect("listens");
     node.ask("starknet_blockNumber", json!([])).await;
     node.ask("starknet_blockNumber", json!([])).await;
@@ -46,7 +46,8 @@ async fn a_node_is_healthy_before_it_is_ready() {
         true => Ok(()),
         false => Err("applying blocks".to_owned()),
     };
-    let watched = serve_metrics(any_port(), Arc::default(), ready).await.expect("listens");
+    let watched =
+        serve_metrics(any_port(), Arc::default(), Ready::new(ready)).await.expect("listens");
     let ask = async |path: &str| {
         let url = format!("http://{}{path}", watched.address());
         let response = reqwest::get(url).await.expect("an answer");
@@ -58,7 +59,7 @@ async fn a_node_is_healthy_before_it_is_ready() {
     assert_eq!(ask("/ready").await, (200, "ready\n".to_owned()));
     assert_eq!(ask("/nothing").await.0, 404);
 
-    let taken = serve_metrics(watched.address(), Arc::default(), || Ok(())).await;
+    let taken = serve_metrics(watched.address(), Arc::default(), Ready::default()).await;
     assert!(matches!(taken, Err(Error::Listen { .. })));
     watched.shut_down().await;
 }

@@ -11,7 +11,9 @@ use kraken_execution::{
     genesis::{PredeployedAccount, accounts, dev_genesis},
     testing,
 };
-use kraken_rpc::{BlockGeneration, DevnetSettings, Limits, Metrics, Server, StateArchive, serve};
+use kraken_rpc::{
+    BlockGeneration, DevnetSettings, Limits, Metrics, Ready, Server, StateArchive, serve,
+};
 use kraken_sequencer::{Mode, Sequencer, seal_genesis};
 use kraken_storage::Storage;
 use kraken_types::{Genesis, Signer};
@@ -86,6 +88,7 @@ pub(crate) fn config(limits: Limits) -> kraken_rpc::Config {
             start_time_seconds: Some(SECONDS),
         }),
         metrics: Metrics::register(&mut Registry::default()),
+        ready: Ready::default(),
     }
 }
 

@@ -34,21 +34,28 @@ async fn exchanged(node: &Node, text: String) -> Vec<u8> {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_path_serves_requests_and_says_that_it_lives() {
     let node = start(wishes()).await;
-    for path in ["/", "/rpc", "/rpc/v0_10", "/v0_10"] {
+    for (path, version) in [
+        ("/", "0.10.2"),
+        ("/rpc", "0.10.2"),
+        ("/rpc/v0_10", "0.10.2"),
+        ("/v0_10", "0.10.2"),
+        ("/rpc/v0_9", "0.9.0"),
+        ("/v0_9", "0.9.0"),
+    ] {
         let response = node.post(path, SPEC_VERSION).await;
         assert_eq!(response.status(), 200);
         assert_eq!(response.headers()["content-type"], "application/json");
         let answer: Value = response.json().await.expect("JSON");
-        assert_eq!(answer, json!({"jsonrpc": "2.0", "id": 1, "result": "0.10.2"}));
+        assert_eq!(answer, json!({"jsonrpc": "2.0", "id": 1, "result": version}));
         let health = node.get(path).await;
         assert_eq!(health.status(), 200);
-        assert_eq!(health.json::<Value>().await.expect("JSON")["health"], true);
+        let health = health.json::<Value>().await.expect("JSON");
+        assert_eq!(health, json!({ "health": true, "spec_version": version }));
     }
-    let alive = node.get("/is_alive").await;
-    assert_eq!(
-        (alive.status().as_u16(), alive.text().await.expect("text").as_str()),
-        (200, "Alive!!!")
-    );
+    for (path, text) in [("/is_alive", "Alive!!!"), ("/health", "alive\n"), ("/ready", "ready\n")] {
+        let alive = node.get(path).await;
+        assert_eq!((alive.status().as_u16(), &*alive.text().await.expect("text")), (200, text));
+    }
     assert_eq!(node.get("/rpc/v0_1").await.status(), 404);
     node.stop().await;
 }

@@ -13,12 +13,12 @@ use starknet_api::{
 };
 use starknet_types_core::felt::Felt;
 
-use super::{case, node, refused, run, unchanged};
+use super::{case, refused, run, unchanged};
 
 #[test]
 fn bad_declares_are_refused_with_a_reason() {
     let wallet = Wallet::new(1);
-    let node = node(&[]);
+    let node = Node::start_checked(&[]);
     let (client, ledger) = (node.client(), Ledger::get());
     let mut matrix = Matrix::new("errors::classes::bad_declares_are_refused_with_a_reason");
     let declare = |nonce, ledger: &Ledger| {
@@ -173,7 +173,7 @@ fn compiling(node: &Node) -> Option<u32> {
 #[test]
 fn a_class_of_four_megabytes_is_declared() {
     let wallet = Wallet::new(1);
-    let node = node(&[]);
+    let node = Node::start_checked(&[]);
     let client = node.client();
     // Most of it is its ABI; all of it is paid for.
     let large = Ledger::get().variant(&format!("[{}]", " ".repeat(4_000_000)));
@@ -190,7 +190,7 @@ fn a_class_of_four_megabytes_is_declared() {
 #[test]
 fn the_same_declare_ten_times_at_once_is_compiled_once() {
     let wallet = Wallet::new(1);
-    let node = node(&[]);
+    let node = Node::start_checked(&[]);
     let client = node.client();
     let ledger = Ledger::get();
     let declare = wallet.declare(0, 0, ledger.class.clone(), ledger.compiled_class_hash);
@@ -238,7 +238,7 @@ fn transfer_quickly(client: &Client, wallet: &Wallet, nonce: u64) {
 #[test]
 fn a_compiling_process_has_nothing_of_its_node_and_may_be_killed() {
     let wallet = Wallet::new(1);
-    let node = node(&[]);
+    let node = Node::start_checked(&[]);
     let client = node.client();
     let mut matrix = Matrix::new(
         "errors::classes::a_compiling_process_has_nothing_of_its_node_and_may_be_killed",
@@ -272,7 +272,7 @@ fn a_compiling_process_has_nothing_of_its_node_and_may_be_killed() {
 #[test]
 fn a_slow_class_holds_up_nobody_else() {
     let wallet = Wallet::new(1);
-    let node = node(&[]);
+    let node = Node::start_checked(&[]);
     let client = node.client();
     let (declaring, _) = declare_slowly(&node, slow(&wallet, 5));
     for nonce in 0..5 {
@@ -288,7 +288,7 @@ fn a_slow_class_holds_up_nobody_else() {
 #[test]
 fn a_compiling_process_ends_with_its_node() {
     let wallet = Wallet::new(1);
-    let mut node = node(&[]);
+    let mut node = Node::start_checked(&[]);
     let (declaring, id) = declare_slowly(&node, slow(&wallet, 0));
     node.kill_9();
     wait_for("the end of the compiling process", || {

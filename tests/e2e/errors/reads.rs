@@ -2,7 +2,7 @@
 
 use kraken_execution::genesis::STRK_ADDRESS;
 use kraken_tests::{
-    Matrix, Wallet,
+    Matrix, Node, Wallet,
     client::hex,
     wallet::{broadcasted, call},
 };
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use starknet_api::rpc_transaction::RpcTransaction;
 use starknet_types_core::felt::Felt;
 
-use super::{case, node, run};
+use super::{case, run};
 
 fn strk() -> String {
     hex(STRK_ADDRESS)
@@ -26,7 +26,7 @@ fn function(contract: Felt, name: &str, calldata: &[&str]) -> Value {
 
 #[test]
 fn what_is_not_there_is_not_found() {
-    let node = node(&[]);
+    let node = Node::start_checked(&[]);
     let mut matrix = Matrix::new("errors::reads::what_is_not_there_is_not_found");
     let client = node.client();
     let (nowhere, latest) = ("0x123456", json!("latest"));
@@ -83,7 +83,7 @@ fn what_is_not_there_is_not_found() {
 
 #[test]
 fn searches_for_events_have_limits() {
-    let node = node(&[]);
+    let node = Node::start_checked(&[]);
     let mut matrix = Matrix::new("errors::reads::searches_for_events_have_limits");
     let many: Vec<_> = (1..=2_000).map(|number| format!("{number:#x}")).collect();
     let filter = |fields: Value| ("starknet_getEvents", json!({ "filter": fields }));
@@ -106,7 +106,7 @@ fn searches_for_events_have_limits() {
 
 #[test]
 fn proofs_reach_back_so_far() {
-    let node = node(&[]);
+    let node = Node::start_checked(&[]);
     let mut matrix = Matrix::new("errors::reads::proofs_reach_back_so_far");
     let client = node.client();
     let proof = |fields: Value| ("starknet_getStorageProof", fields);
@@ -143,7 +143,7 @@ fn proofs_reach_back_so_far() {
 #[test]
 fn failing_calls_and_estimates_say_why() {
     let wallet = Wallet::new(1);
-    let node = node(&[]);
+    let node = Node::start_checked(&[]);
     let client = node.client();
     let mut matrix = Matrix::new("errors::reads::failing_calls_and_estimates_say_why");
     let latest = json!("latest");

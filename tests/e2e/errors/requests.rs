@@ -1,9 +1,9 @@
 //! Requests that are none, and parameters that make no sense.
 
-use kraken_tests::{Client, Matrix};
+use kraken_tests::{Client, Matrix, Node};
 use serde_json::{Value, json};
 
-use super::{case, node, run, told};
+use super::{case, run, told};
 
 /// Sends a body as it is; the id and the code of the refusal.
 fn refusal_of(client: &Client, matrix: &mut Matrix, input: &str, body: &str) -> (Value, Value) {
@@ -20,7 +20,7 @@ fn refusal_of(client: &Client, matrix: &mut Matrix, input: &str, body: &str) -> 
 
 #[test]
 fn parameters_are_refused_by_the_field() {
-    let node = node(&[]);
+    let node = Node::start_checked(&[]);
     let mut matrix = Matrix::new("errors::requests::parameters_are_refused_by_the_field");
     let block = "starknet_getBlockWithTxHashes";
     let nonce = "starknet_getNonce";
@@ -112,7 +112,7 @@ fn parameters_are_refused_by_the_field() {
 
 #[test]
 fn bodies_that_are_no_request_are_refused() {
-    let node = node(&[]);
+    let node = Node::start_checked(&[]);
     let client = node.client();
     let mut matrix = Matrix::new("errors::requests::bodies_that_are_no_request_are_refused");
     let old = r#"{"jsonrpc": "1.0", "id": 5, "method": "starknet_chainId"}"#;
@@ -151,7 +151,7 @@ fn bodies_that_are_no_request_are_refused() {
 
 #[test]
 fn depth_is_refused_and_not_fallen_into() {
-    let node = node(&[]);
+    let node = Node::start_checked(&[]);
     let client = node.client();
     let mut matrix = Matrix::new("errors::requests::depth_is_refused_and_not_fallen_into");
     let deep = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));

@@ -2,19 +2,19 @@
 
 use kraken_execution::genesis::STRK_ADDRESS;
 use kraken_tests::{
-    Ledger, Matrix, Wallet,
+    Ledger, Matrix, Node, Wallet,
     client::hex,
     wallet::{broadcasted, call, deploy_call},
 };
 use serde_json::{Value, json};
 use starknet_types_core::felt::Felt;
 
-use super::{case, node, run};
+use super::{case, run};
 
 #[test]
 fn traces_and_simulations_that_cannot_be_are_refused() {
     let wallet = Wallet::new(2);
-    let node = node(&[]);
+    let node = Node::start_checked(&[]);
     let client = node.client();
     let mut matrix =
         Matrix::new("errors::traces::traces_and_simulations_that_cannot_be_are_refused");
@@ -56,7 +56,7 @@ fn traces_and_simulations_that_cannot_be_are_refused() {
 #[test]
 fn messages_that_nobody_handles_are_refused() {
     let wallet = Wallet::new(1);
-    let node = node(&[]);
+    let node = Node::start_checked(&[]);
     let client = node.client();
     let mut matrix = Matrix::new("errors::traces::messages_that_nobody_handles_are_refused");
     let class = Ledger::mailbox();

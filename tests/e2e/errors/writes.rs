@@ -5,7 +5,7 @@ use kraken_execution::{
     testing,
 };
 use kraken_tests::{
-    Client, Ledger, Matrix, Wallet,
+    Client, Ledger, Matrix, Node, Wallet,
     client::{hex, wait_for},
     wallet::deploy_call,
 };
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use starknet_api::{core::ClassHash, rpc_transaction::RpcTransaction};
 use starknet_types_core::felt::Felt;
 
-use super::{node, refused, run, unchanged};
+use super::{refused, run, unchanged};
 
 /// A chain with an account whose nonce is 1, and of another one a transaction that waits for the
 /// nonce before it.
@@ -45,7 +45,7 @@ fn forge(body: &mut Value) {
 
 #[test]
 fn bad_invokes_are_refused_with_a_reason() {
-    let node = node(&["--block-generation-on", "demand"]);
+    let node = Node::start_checked(&["--block-generation-on", "demand"]);
     let client = node.client();
     let mut matrix = Matrix::new("errors::writes::bad_invokes_are_refused_with_a_reason");
     let Chain { wallet, used, waiting } = Chain::prepare(&client);
@@ -124,7 +124,7 @@ fn bad_invokes_are_refused_with_a_reason() {
 #[test]
 fn bad_deployments_are_refused_with_a_reason() {
     let wallet = Wallet::new(1);
-    let node = node(&[]);
+    let node = Node::start_checked(&[]);
     let client = node.client();
     let mut matrix = Matrix::new("errors::writes::bad_deployments_are_refused_with_a_reason");
     let (account, deploy) = wallet.new_account(Felt::from(77));
@@ -183,7 +183,7 @@ fn bad_deployments_are_refused_with_a_reason() {
 #[test]
 fn a_revert_is_no_refusal() {
     let wallet = Wallet::new(1);
-    let node = node(&[]);
+    let node = Node::start_checked(&[]);
     let client = node.client();
     let ledger = Ledger::get();
     let declare = wallet.declare(0, 0, ledger.class.clone(), ledger.compiled_class_hash);
