@@ -39,8 +39,9 @@ const RESERVED_ADDRESS_MAX: ContractAddress =
 /// together, so what one builtin costs stays the same.
 const PROVING_CAPACITY_FACTOR: u64 = 1_000_000;
 
-/// A block can read the hash of the block this far before it, and of those before that.
-const BLOCK_HASH_LAG: u64 = 10;
+/// A block can read the hash of the block this far before it, and of those before that (Starknet's
+/// block hash contract, 0x1).
+pub const BLOCK_HASH_LAG: u64 = 10;
 
 /// The settings of the chain, as the execution engine wants them, and what compiles its classes
 /// here. Cheap to clone.

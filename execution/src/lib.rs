@@ -24,7 +24,7 @@ mod validate;
 
 pub use block::{ClosedBlock, EngineKind, Executor, Included, OpenBlock, Outcome};
 pub use call::{Call, CallError, call};
-pub use chain::{Chain, ChainError};
+pub use chain::{BLOCK_HASH_LAG, Chain, ChainError};
 pub use class::{CompileError, class_hash, compile, read_artefact};
 pub use compiler::{
     Compiler, Compilers, Sandbox, Uncompiled, Unfinished, answer as answer_compilation,

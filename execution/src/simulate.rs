@@ -13,7 +13,7 @@ use crate::{
         search::{Run, Search},
     },
     state::{Faults, Reader},
-    trace::{Keep, Kind, execute},
+    trace::{Kind, execute},
 };
 
 /// What one transaction would do, and what it would cost.
@@ -81,9 +81,8 @@ fn as_signed(
     search: &Search,
     transaction: &AccountTransaction,
 ) -> Result<Run, RevertError> {
-    let (info, effects) =
-        execute(state, &search.context, transaction, |info| Keep::Always.applies_to(info))
-            .map_err(|error| RevertError::from_execution(&error))?;
+    let (info, effects) = execute(state, &search.context, transaction, |_| true)
+        .map_err(|error| RevertError::from_execution(&error))?;
     Ok(Run { gas: info.receipt.gas, info, effects })
 }
 

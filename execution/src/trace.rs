@@ -36,6 +36,9 @@ use starknet_types_core::felt::Felt;
 pub use self::replay::{InitialReads, Replay, Replayed, replay};
 use crate::{Chain, Changes, convert, state::Reader};
 
+/// About how many bytes of memory a change of the state takes.
+const BYTES_OF_CHANGE: usize = 100;
+
 /// What happened while a transaction was executed. Cheap to clone.
 #[derive(Clone)]
 pub struct Trace(Arc<Parts>);
@@ -44,6 +47,8 @@ struct Parts {
     kind: Kind,
     info: TransactionExecutionInfo,
     effects: Effects,
+    /// About how many bytes of memory all of it takes.
+    weight: usize,
     chain: Chain,
 }
 
@@ -121,7 +126,11 @@ impl Trace {
         effects: Effects,
         chain: &Chain,
     ) -> Self {
-        Self(Arc::new(Parts { kind, info, effects, chain: chain.clone() }))
+        let calls = info.non_optional_call_infos().flat_map(CallInfo::iter);
+        let weight = mem::size_of::<Parts>()
+            + calls.map(weight).sum::<usize>()
+            + effects.changes.len() * BYTES_OF_CHANGE;
+        Self(Arc::new(Parts { kind, info, effects, weight, chain: chain.clone() }))
     }
 
     /// The kind of the transaction.
@@ -165,9 +174,7 @@ impl Trace {
 
     /// About how many bytes of memory it takes.
     pub fn weight(&self) -> usize {
-        let info = &self.0.info;
-        let calls = info.non_optional_call_infos().flat_map(CallInfo::iter);
-        mem::size_of::<Parts>() + calls.map(weight).sum::<usize>() + self.changes().len() * 100
+        self.0.weight
     }
 
     fn invocation<'a>(&'a self, info: &'a CallInfo) -> Invocation<'a> {
@@ -267,20 +274,8 @@ impl fmt::Debug for Invocation<'_> {
     }
 }
 
-/// Whether what an execution did stays in the state.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Keep {
-    /// It was only tried.
-    Never,
-    /// If it succeeded.
-    IfSucceeded,
-    /// If it reverted.
-    IfReverted,
-    /// Whatever came of it.
-    Always,
-}
-
-/// Executes a transaction on top of `state`. One that is rejected leaves nothing there.
+/// Executes a transaction on top of `state`; what it did stays there if `keep` says so. One that is
+/// rejected leaves nothing there.
 pub(crate) fn execute(
     state: &mut CachedState<Reader>,
     context: &BlockContext,
@@ -294,18 +289,6 @@ pub(crate) fn execute(
         scratch.commit();
     }
     Ok((info, effects))
-}
-
-impl Keep {
-    /// Whether this is to be kept.
-    pub(crate) fn applies_to(self, info: &TransactionExecutionInfo) -> bool {
-        match self {
-            Self::Never => false,
-            Self::IfSucceeded => info.revert_error.is_none(),
-            Self::IfReverted => info.revert_error.is_some(),
-            Self::Always => true,
-        }
-    }
 }
 
 fn effects(scratch: &mut TransactionalState<'_, CachedState<Reader>>) -> StateResult<Effects> {

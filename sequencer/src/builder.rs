@@ -20,7 +20,6 @@ use std::{
 
 use kraken_execution::{Chain, Executor, Fault, State};
 use kraken_ordering::Checkpoint;
-use kraken_storage::Storage;
 use kraken_types::{CommitIndex, Cursor, Digest, Timestamp};
 use starknet_api::block::{BlockHash, BlockNumber};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -56,16 +55,12 @@ const NAP: Duration = Duration::from_micros(300);
 /// How long it sleeps when an ordered batch is not here.
 const MISSING_NAP: Duration = Duration::from_millis(2);
 
-/// A block needs the hash of the one ten before it (Starknet's block hash contract, 0x1).
-pub(crate) const HASH_LAG: u64 = 10;
-
 /// The thread that builds blocks.
 #[derive(Debug)]
 pub(crate) struct Builder {
     pub(crate) chain: Chain,
     pub(crate) rules: Rules,
     pub(crate) executor: Executor,
-    pub(crate) storage: Storage,
     pub(crate) board: Arc<Board>,
     pub(crate) clock: Arc<Clock>,
     pub(crate) pool: SharedPool,
@@ -271,12 +266,9 @@ impl Builder {
 
     /// The state that the block starts from, and the hash that it needs of an older one.
     fn base(&self, number: BlockNumber) -> Result<(State, Option<BlockHash>), Fault> {
-        let old_hash = match number.0.checked_sub(HASH_LAG) {
-            None => None,
-            // The queue to the committer is shorter than the lag, so the block is durable.
-            Some(old) => self.storage.block(BlockNumber(old))?.map(|block| block.header.hash),
-        };
         let view = self.board.view(&self.clock);
+        // The queue to the committer is shorter than the lag, so that block is durable.
+        let old_hash = view.old_hash(number)?;
         let parent = self.parent.number;
         let state = view.state_at(parent)?.expect("the builder put up every block it executed");
         Ok((state, old_hash))

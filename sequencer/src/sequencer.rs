@@ -371,7 +371,6 @@ impl Parts {
             chain: self.chain.clone(),
             rules: Rules::new(&self.chain.genesis().block),
             executor: Executor::new(self.engine, self.chain.clone()),
-            storage: self.storage.clone(),
             board: Arc::clone(&self.gateway.checks.board),
             clock: Arc::clone(&self.gateway.checks.clock),
             pool: self.gateway.pool.clone(),

@@ -4,7 +4,7 @@ mod traces;
 
 use std::sync::Arc;
 
-use kraken_execution::{Changes, State, Trace};
+use kraken_execution::{BLOCK_HASH_LAG, Changes, State, Trace};
 use kraken_storage::{Block, Error, EventPattern, ExecutedTransaction, Proof, Storage, Wanted};
 use starknet_api::{
     block::{BlockHash, BlockInfo, BlockNumber},
@@ -174,6 +174,18 @@ impl View {
         }
         let block = self.storage.block(number)?.map(BlockAt::Closed);
         Ok(block.map(|block| (block, usize::try_from(index).expect("32 bits fit a usize"))))
+    }
+
+    /// The hash that a block needs of the one [`BLOCK_HASH_LAG`] before it, which is durable; `None`
+    /// where there is no such block.
+    ///
+    /// # Errors
+    /// If storage fails.
+    pub(crate) fn old_hash(&self, number: BlockNumber) -> Result<Option<BlockHash>, Error> {
+        let Some(old) = number.0.checked_sub(BLOCK_HASH_LAG).map(BlockNumber) else {
+            return Ok(None);
+        };
+        Ok(self.storage.block(old)?.map(|block| block.header.hash))
     }
 
     /// The state after a block, `None` beyond the open one.

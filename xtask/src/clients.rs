@@ -17,13 +17,22 @@ use crate::{
 
 /// What the suites run against. They must hold in all ways: each hides mistakes that another one
 /// shows.
-const WAYS: [Way; 5] = [
+const WAYS: [Way; 6] = [
     Way::dev("a node that makes a block for each transaction", &[]),
     Way::dev("a node that makes a block every half second", &["--block-generation-on", "0.5"]),
     Way::committee("a committee of four that orders by HotStuff", &["hotstuff"], &Suite::ALL),
     Way::committee("a committee of four that orders by Bullshark", &["bullshark"], &[Suite::Js]),
     Way::committee("a committee of four, first come, first served", &["fcfs"], &[Suite::Js]),
+    Way {
+        path: "/rpc/v0_9",
+        spec: "0.9.0",
+        suites: &[Suite::Js],
+        ..Way::dev("a node that speaks version 0.9", &[])
+    },
 ];
+
+/// The version of the specification that is spoken unless a path says otherwise.
+const NEWEST: &str = "0.10.2";
 
 /// Where the packages of the suite for starknet.py are.
 const PYTHON_ENVIRONMENT: &str = "clients-python";
@@ -49,6 +58,9 @@ struct Way {
     arguments: &'static [&'static str],
     /// How many URLs it has.
     validators: usize,
+    /// Where at each of them, and what is spoken there.
+    path: &'static str,
+    spec: &'static str,
     /// Which suites; each finds a new chain.
     suites: &'static [Suite],
 }
@@ -57,7 +69,8 @@ impl Way {
     const fn dev(what: &'static str, arguments: &'static [&'static str]) -> Self {
         // starknet.py asks for a dump, so what changes the chain has to be recorded.
         let command = &["dev", "--port", "0", "--dump-on", "request"];
-        Self { what, command, arguments, validators: 1, suites: &Suite::ALL }
+        let (validators, suites) = (1, &Suite::ALL);
+        Self { what, command, arguments, validators, path: "", spec: NEWEST, suites }
     }
 
     const fn committee(
@@ -66,7 +79,8 @@ impl Way {
         suites: &'static [Suite],
     ) -> Self {
         let command = &["testnet", "--rpc.port", "0", "--protocol"];
-        Self { what, command, arguments, validators: VALIDATORS, suites }
+        let validators = VALIDATORS;
+        Self { what, command, arguments, validators, path: "", spec: NEWEST, suites }
     }
 }
 
@@ -100,12 +114,18 @@ impl Way {
     fn run(&self, kraken: &Path, suite: Suite) -> Result<()> {
         let arguments = [self.command, self.arguments].concat();
         let mut node = Node::start(kraken, &arguments, "clients-node.txt")?;
-        let result = node.wait_for_urls(self.validators).and_then(|urls| suite.run(&urls));
+        let urls = node.wait_for_urls(self.validators);
+        let result = urls.and_then(|urls| suite.run(&self.places(&urls), self.spec));
         if result.is_err() {
             node.print_log_tail();
         }
         result?;
         node.stop()
+    }
+
+    /// Where a suite finds validators that serve at these URLs.
+    fn places(&self, urls: &[String]) -> Vec<String> {
+        urls.iter().map(|url| format!("{url}{}", self.path)).collect()
     }
 }
 
@@ -167,9 +187,10 @@ impl Suite {
     }
 
     /// Runs it, and afterwards looks whether all validators of a committee have the same chain.
-    fn run(self, urls: &[String]) -> Result<()> {
+    fn run(self, urls: &[String], spec: &str) -> Result<()> {
         let run = |command: &mut Command| {
             command.current_dir(self.folder()).env("KRAKEN_URLS", urls.join(","));
+            command.env("KRAKEN_SPEC", spec);
             process::run(command.env("KRAKEN_SEED", SEED))
         };
         match self {

@@ -29,7 +29,7 @@ use starknet_api::{
 use crate::{
     Chain, RevertError,
     state::Reader,
-    trace::{Effects, Keep, execute},
+    trace::{Effects, execute},
 };
 
 /// The search ends when it is this close.
@@ -49,6 +49,19 @@ pub(crate) struct Run {
     pub(crate) effects: Effects,
     /// The gas it used; for L2 gas, the bound that serves.
     pub(crate) gas: GasVector,
+}
+
+/// Whether what an execution did stays in the state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Keep {
+    /// It was only tried.
+    Never,
+    /// If it succeeded.
+    IfSucceeded,
+    /// If it reverted.
+    IfReverted,
+    /// Whatever came of it.
+    Always,
 }
 
 impl Run {
@@ -132,6 +145,18 @@ impl Search {
             execute(state, &self.context, transaction, |info| keep.applies_to(info))
                 .map_err(|error| RevertError::from_execution(&error))?;
         Ok(Run { gas: info.receipt.gas, info, effects })
+    }
+}
+
+impl Keep {
+    /// Whether this is to be kept.
+    fn applies_to(self, info: &TransactionExecutionInfo) -> bool {
+        match self {
+            Self::Never => false,
+            Self::IfSucceeded => info.revert_error.is_none(),
+            Self::IfReverted => info.revert_error.is_some(),
+            Self::Always => true,
+        }
     }
 }
 

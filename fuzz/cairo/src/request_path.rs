@@ -23,6 +23,9 @@ use tokio::runtime::Runtime;
 /// Blocks above block 0, of a transfer each.
 const BLOCKS: u64 = 4;
 
+/// Where requests go to: each version of the specification is asked.
+const PATHS: [&str; 2] = ["/", "/rpc/v0_9"];
+
 /// A node and a connection to it.
 struct Asked {
     known: Known,
@@ -38,13 +41,14 @@ pub(crate) fn request_path(bytes: &[u8]) {
     let asked = ASKED.get_or_init(start);
     let body = body(bytes, &asked.known);
     let mut connection = asked.connection.lock().expect("one input at a time");
-    check(&ask(&mut connection, &body));
+    let path = PATHS[bytes.len() % PATHS.len()];
+    check(&ask(&mut connection, path, &body));
 }
 
 /// One POST on a connection that is kept.
-fn ask(connection: &mut BufReader<TcpStream>, body: &[u8]) -> Vec<u8> {
+fn ask(connection: &mut BufReader<TcpStream>, path: &str, body: &[u8]) -> Vec<u8> {
     let head = format!(
-        "POST / HTTP/1.1\r\nhost: node\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+        "POST {path} HTTP/1.1\r\nhost: node\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
         body.len()
     );
     let stream = connection.get_mut();

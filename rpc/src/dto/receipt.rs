@@ -194,7 +194,7 @@ impl<'a> Message<'a> {
 }
 
 /// The contract that a transaction deploys by itself.
-fn deployed(transaction: &Transaction) -> Option<ContractAddress> {
+pub(crate) fn deployed(transaction: &Transaction) -> Option<ContractAddress> {
     let address = match transaction {
         Transaction::DeployAccount(DeployAccountTransaction::V3(deploy)) => {
             deploy.calculate_contract_address()

@@ -8,9 +8,7 @@ use kraken_storage::ExecutedTransaction;
 use serde::Serialize;
 use starknet_api::{
     core::ContractAddress,
-    transaction::{
-        CalculateContractAddress, DeployAccountTransaction, Transaction, TransactionHash,
-    },
+    transaction::{Transaction, TransactionHash},
 };
 use starknet_types_core::felt::Felt;
 
@@ -19,7 +17,7 @@ use crate::{
         block::Head,
         event::{EmittedEvent, EventPlace, FinalEvent},
         flag::TransactionFlag,
-        receipt::{Finality, ReceiptWithBlock},
+        receipt::{Finality, ReceiptWithBlock, deployed},
         transaction::{TransactionWithHash, TransactionWithStatus},
     },
     version::Version,
@@ -191,13 +189,7 @@ pub(crate) fn sender(transaction: &Transaction) -> Option<ContractAddress> {
     match transaction {
         Transaction::Invoke(invoke) => Some(invoke.sender_address()),
         Transaction::Declare(declare) => Some(declare.sender_address()),
-        Transaction::DeployAccount(deploy) => {
-            let address = match deploy {
-                DeployAccountTransaction::V1(deploy) => deploy.calculate_contract_address(),
-                DeployAccountTransaction::V3(deploy) => deploy.calculate_contract_address(),
-            };
-            Some(address.expect("an executed deployment has an address"))
-        }
+        Transaction::DeployAccount(_) => deployed(transaction),
         Transaction::Deploy(_) | Transaction::L1Handler(_) => None,
     }
 }

@@ -4,10 +4,9 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use kraken_execution::{Chain, Fault, Replay, Replayed, Trace, replay};
 use kraken_storage::Class;
-use starknet_api::{block::BlockNumber, core::ClassHash};
+use starknet_api::core::ClassHash;
 
 use super::{BlockAt, View};
-use crate::builder::HASH_LAG;
 
 impl View {
     /// What happened in the transactions of a block, in their order: kept from when the block was
@@ -58,10 +57,7 @@ impl View {
             // Block 0 holds no transactions, and follows nothing.
             return Ok(Replayed::default());
         };
-        let old_hash = match number.0.checked_sub(HASH_LAG) {
-            None => None,
-            Some(old) => self.storage.block(BlockNumber(old))?.map(|old| old.header.hash),
-        };
+        let old_hash = self.old_hash(number)?;
         replay(
             chain,
             Replay {

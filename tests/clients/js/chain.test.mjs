@@ -7,6 +7,7 @@ import {
   ACCOUNT_CLASS,
   ETH,
   SEED,
+  SPEC,
   STRK,
   UDC,
   URLS,
@@ -26,13 +27,13 @@ describe("the chain", () => {
   });
 
   it("speaks a version that starknet.js accepts", async () => {
-    assert.equal(await provider.getSpecVersion(), "0.10.2");
-    assert.equal(provider.readSpecVersion(), "0.10.2");
+    assert.equal(await provider.getSpecVersion(), SPEC);
+    assert.equal(provider.readSpecVersion(), SPEC);
   });
 
   it("answers a plain GET with 200", async () => {
     for (const url of URLS) {
-      for (const path of ["/", "/is_alive"]) {
+      for (const path of ["/", "/is_alive", "/health", "/ready"]) {
         const response = await fetch(new URL(path, url));
         assert.equal(response.status, 200, path);
       }
@@ -40,13 +41,20 @@ describe("the chain", () => {
   });
 
   it("answers on every path that clients use", async () => {
-    for (const path of ["/", "/rpc", "/rpc/v0_10", "/v0_10"]) {
+    for (const [path, version] of [
+      ["/", "0.10.2"],
+      ["/rpc", "0.10.2"],
+      ["/rpc/v0_10", "0.10.2"],
+      ["/v0_10", "0.10.2"],
+      ["/rpc/v0_9", "0.9.0"],
+      ["/v0_9", "0.9.0"],
+    ]) {
       const response = await fetch(new URL(path, URLS[0]), {
         method: "POST",
         headers: { "content-type": "application/json" },
         body: JSON.stringify({ jsonrpc: "2.0", id: 7, method: "starknet_specVersion" }),
       });
-      assert.deepEqual(await response.json(), { jsonrpc: "2.0", id: 7, result: "0.10.2" }, path);
+      assert.deepEqual(await response.json(), { jsonrpc: "2.0", id: 7, result: version }, path);
     }
   });
 

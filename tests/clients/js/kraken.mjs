@@ -1,7 +1,7 @@
 // What all suites share: the validators under test, their funded accounts, and our own contract.
 //
-// KRAKEN_URLS says where the validators are, with commas between them; `cargo xtask clients` starts
-// some and sets it. Each call asks the next one, so that nothing holds only where it was sent. What
+// KRAKEN_URLS says where the validators are, with commas between them, KRAKEN_SPEC what they speak
+// there; `cargo xtask clients` starts some and sets both. Each call asks the next one, so that nothing holds only where it was sent. What
 // a validator has done, others learn a moment later; a test waits for that as a real client must:
 // until the validator that it asks next knows the transaction.
 
@@ -17,6 +17,9 @@ export const URLS = (process.env.KRAKEN_URLS ?? "http://127.0.0.1:5050").split("
 
 /** The seed that the node was started with. */
 export const SEED = process.env.KRAKEN_SEED ?? "0";
+
+/** The version of the specification that is spoken where KRAKEN_URLS says. */
+export const SPEC = process.env.KRAKEN_SPEC ?? "0.10.2";
 
 export const STRK = "0x4718f5a0fc34cc1af16a1cdee98ffb20c31f5cd61d6ab07201858f4287c938d";
 export const ETH = "0x49d36570d4e46f48e99674bd3fcc84644ddd6b96f7c741b1562b82f9e004dc7";
