@@ -13,7 +13,9 @@ use kraken_execution::{
     testing,
 };
 use kraken_rpc::testing::{Known, body, check};
-use kraken_rpc::{BlockGeneration, DevnetSettings, Limits, Metrics, Ready, Server, StateArchive, serve};
+use kraken_rpc::{
+    BlockGeneration, DevnetSettings, Limits, Metrics, Ready, Server, StateArchive, serve,
+};
 use kraken_sequencer::{Mode, Sequencer, seal_genesis};
 use kraken_storage::Storage;
 use kraken_types::Signer;
