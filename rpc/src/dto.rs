@@ -1,4 +1,4 @@
-//! The JSON shapes of the specification, version 0.10.2, in and out.
+//! The JSON shapes of the specification, version 0.10.2, in and out; what 0.9.0 lacks is left out.
 //!
 //! What goes out borrows from the blocks it shows and is written exactly as the specification says:
 //! field elements in minimal hexadecimal, fields that do not apply left out. What comes in is read

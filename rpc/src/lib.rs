@@ -1,4 +1,4 @@
-//! JSON-RPC over HTTP and WebSocket: the Starknet API, version 0.10.2, and the essentials of
+//! JSON-RPC over HTTP and WebSocket: the Starknet API, version 0.10.2 and a view of it in 0.9.0, and the essentials of
 //! starknet-devnet's.
 //!
 //! A request goes down through `http`, `jsonrpc`, `dispatch` and `methods` to one file of `method`,
