@@ -1,5 +1,5 @@
-//! JSON-RPC over HTTP and WebSocket: the Starknet API, version 0.10.2 and a view of it in 0.9.0, and the essentials of
-//! starknet-devnet's.
+//! JSON-RPC over HTTP and WebSocket: the Starknet API, version 0.10.2 and a view of it in 0.9.0, and
+//! the essentials of starknet-devnet's.
 //!
 //! A request goes down through `http`, `jsonrpc`, `dispatch` and `methods` to one file of `method`,
 //! and its answer comes back up in the shapes of `dto`. This room holds no judgement about

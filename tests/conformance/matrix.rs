@@ -1,12 +1,15 @@
 //! Every method of the official documents with its answer and each of its errors, by both versions: on
 //! a developer's chain and on a committee.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc};
 
 use kraken_execution::genesis::{ACCOUNT_CLASS_HASH, STRK_ADDRESS};
 use kraken_openrpc::Documents;
-use kraken_tests::{Client, Committee, Coverage, Node, Official, client::hex, coverage::mutations};
-use serde_json::{Value, json};
+use kraken_tests::{
+    Client, Committee, Coverage, Node, Official, Socket, Wallet, client::hex, coverage::mutations,
+};
+use serde_json::json;
+use starknet_api::rpc_transaction::RpcTransaction;
 
 use crate::{answers, refusals, traces};
 
@@ -26,11 +29,12 @@ const NEVER: [Never; 8] = [
 ];
 
 /// On no committee, or not as long as a test may take.
-const NEVER_ON_A_COMMITTEE: [Never; 4] = [
+const NEVER_ON_A_COMMITTEE: [Never; 5] = [
     ("starknet_getMessagesStatus", 0, "no L1 is connected, and nobody acts in its place"),
     ("starknet_getStorageProof", 42, TOO_FEW_BLOCKS),
     ("starknet_subscribeNewHeads", 68, TOO_FEW_BLOCKS),
     ("starknet_subscribeEvents", 68, TOO_FEW_BLOCKS),
+    ("starknet_subscriptionReorg", 0, "a committee takes nothing back"),
 ];
 
 const NO_BLOCKS: &str = "block 0 is there before the node listens";
@@ -55,30 +59,17 @@ impl Seen {
         client.noted_in(&self.newest, &self.older)
     }
 
-    /// Subscribes by both versions.
-    fn subscribe(&self, client: &Client, is_far: bool) {
-        subscribe(client, &self.newest, is_far);
-        subscribe(client.older(), &self.older, is_far);
-    }
-
     /// Prints what was seen by each version; nothing is missing but what cannot be.
     #[expect(clippy::print_stderr, reason = "the tables are what these tests are for")]
     fn check(&self, official: &Official, chain: &str, never: &[Never]) {
         for (version, documents, coverage) in
             [("0.10.2", &official.newest, &self.newest), ("0.9.0", &official.older, &self.older)]
         {
-            let is_described = |(method, code, _): &&Never| {
-                let described = documents.method(method);
-                described.is_some_and(|described| {
-                    *code == 0 || described.errors().iter().any(|error| error.code == *code)
-                })
-            };
-            let never: Vec<_> = never.iter().filter(is_described).copied().collect();
-            match coverage.table(documents, &never) {
+            match coverage.table(documents, never) {
                 Ok(table) => eprintln!("{version}, {chain}\n{table}"),
                 Err(wrong) => panic!("{version}, {chain}:\n{}", wrong.join("\n")),
             }
-            no_mutant_survives(documents, &coverage.answers());
+            no_mutant_survives(coverage, documents);
         }
     }
 }
@@ -122,34 +113,51 @@ fn ask_about_all(client: &Client, scenario: &answers::Scenario) {
 }
 
 /// Subscriptions are had over sockets. `is_far` says that there are blocks enough to go back too far.
-fn subscribe(client: &Client, coverage: &Coverage, is_far: bool) {
+fn subscribe(client: &Client, is_far: bool) {
     let mut socket = client.socket("");
-    let mut ask = |method: &str, params: Value| {
-        let result = socket.call(method, params);
-        coverage.note(method, &result);
-        result
+    let refused = |socket: &mut Socket, kind: &str, params, code| {
+        let refused = socket.call(&format!("starknet_subscribe{kind}"), params);
+        assert_eq!(refused.expect_err("it is refused").code(), code, "{kind}");
     };
     let many: Vec<_> = (1..=1_025).map(|number| format!("{number:#x}")).collect();
-    for method in ["starknet_subscribeNewHeads", "starknet_subscribeEvents"] {
-        let unknown = json!({ "block_id": { "block_number": 99_999_999 } });
-        assert_eq!(ask(method, unknown).expect_err("it is refused").code(), 24, "{method}");
+    for kind in ["NewHeads", "Events"] {
+        let from = |number: u64| json!({ "block_id": { "block_number": number } });
+        refused(&mut socket, kind, from(99_999_999), 24);
         if is_far {
-            let far = json!({ "block_id": { "block_number": 0 } });
-            assert_eq!(ask(method, far).expect_err("it is refused").code(), 68, "{method}");
+            refused(&mut socket, kind, from(0), 68);
         }
-        ask(method, json!({})).expect("it is opened");
     }
-    let keys = json!({ "keys": [many] });
-    assert_eq!(ask("starknet_subscribeEvents", keys).expect_err("too many").code(), 34);
-    for method in ["starknet_subscribeNewTransactions", "starknet_subscribeNewTransactionReceipts"]
-    {
-        let senders = json!({ "sender_address": many });
-        assert_eq!(ask(method, senders).expect_err("too many").code(), 67);
-        ask(method, json!({})).expect("it is opened");
+    refused(&mut socket, "Events", json!({ "keys": [many] }), 34);
+    for kind in ["NewTransactions", "NewTransactionReceipts"] {
+        refused(&mut socket, kind, json!({ "sender_address": many }), 67);
     }
-    let id = ask("starknet_subscribeTransactionStatus", json!(["0x123"])).expect("it is opened");
-    assert_eq!(ask("starknet_unsubscribe", json!([id])), Ok(json!(true)));
-    assert_eq!(ask("starknet_unsubscribe", json!([id])).expect_err("it is gone").code(), 66);
+    let id = socket.subscribe("TransactionStatus", json!(["0x123"]));
+    assert_eq!(socket.call("starknet_unsubscribe", json!([id])), Ok(json!(true)));
+    let gone = socket.call("starknet_unsubscribe", json!([id]));
+    assert_eq!(gone.expect_err("it is gone").code(), 66);
+}
+
+/// What a subscriber is told of a transaction, in every way there is.
+fn hear(client: &Client, transaction: &RpcTransaction) {
+    let mut socket = client.socket("");
+    for kind in ["NewHeads", "Events", "NewTransactions", "NewTransactionReceipts"] {
+        socket.subscribe(kind, json!({}));
+    }
+    let hash = client.submit(transaction).expect("it is good").hash;
+    socket.subscribe("TransactionStatus", json!([hex(hash)]));
+    let mut kinds = BTreeSet::new();
+    while kinds.len() < 5 {
+        kinds.insert(socket.notice().kind);
+    }
+}
+
+/// The newest block is taken back, and who has heard of it hears of that.
+fn take_back(client: &Client) {
+    let mut socket = client.socket("");
+    let heads = socket.subscribe("NewHeads", json!([]));
+    let newest = json!({ "block_number": client.block_number() });
+    client.get("devnet_abortBlocks", json!([newest]));
+    socket.told(&heads);
 }
 
 #[test]
@@ -174,7 +182,12 @@ fn every_answer_and_every_error_is_of_the_documents() {
     }
     let long_past = json!([{ "block_number": 0 }]);
     assert_eq!(client.refusal("starknet_getStorageProof", long_past).0, 42);
-    seen.subscribe(&client, true);
+    for (nonce, client) in (0..).zip([&client, client.older()]) {
+        subscribe(client, true);
+        hear(client, &Wallet::new(7).transfer(6, nonce, 0, 1));
+    }
+    take_back(&client);
+    take_back(client.older());
     seen.check(official, "a developer's chain", &NEVER);
 }
 
@@ -187,21 +200,35 @@ fn every_answer_and_every_error_of_a_committee_is_of_the_documents() {
     play_on_a_committee(&client);
     traces::ask_without_messages(&client, 3);
     refusals::send_bad_ones(&client, 4);
-    seen.subscribe(&client, false);
+    for (nonce, client) in (0..).zip([&client, client.older()]) {
+        subscribe(client, false);
+        hear(client, &Wallet::new(8).transfer(7, nonce, 0, 1));
+    }
     let never: Vec<_> = NEVER.iter().chain(&NEVER_ON_A_COMMITTEE).copied().collect();
     seen.check(official, "a committee", &never);
 }
 
-/// A check that lets a wrong answer through is worth nothing.
-fn no_mutant_survives(documents: &Documents, answers: &BTreeMap<String, Vec<Value>>) {
+/// A check that lets a wrong answer or notice through is worth nothing.
+fn no_mutant_survives(coverage: &Coverage, documents: &Documents) {
     let (mut killed, mut survivors) = (0, Vec::new());
-    for (method, answers) in answers.iter().filter(|(method, _)| documents.method(method).is_some())
-    {
+    let mut check = |method: &str, pointer: &str, is_let_through: bool| {
+        if is_let_through {
+            survivors.push(format!("{method} {pointer}"));
+        } else {
+            killed += 1;
+        }
+    };
+    for (method, answers) in coverage.answers() {
+        // Methods of developers are not in the documents.
         for (pointer, mutant) in answers.iter().flat_map(mutations) {
-            match documents.check_result(method, &mutant) {
-                Err(_) => killed += 1,
-                Ok(()) => survivors.push(format!("{method} {pointer}")),
+            if documents.method(&method).is_some() {
+                check(&method, &pointer, documents.check_result(&method, &mutant).is_ok());
             }
+        }
+    }
+    for (method, notices) in coverage.notices() {
+        for (pointer, mutant) in notices.iter().flat_map(mutations) {
+            check(&method, &pointer, documents.check_notice(&method, &mutant).is_ok());
         }
     }
     assert!(survivors.is_empty(), "{} survivors:\n{}", survivors.len(), survivors.join("\n"));

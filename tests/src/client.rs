@@ -119,7 +119,8 @@ impl Client {
     /// # Panics
     /// If the node does not let it.
     pub fn socket(&self, path: &str) -> Socket {
-        Socket::open(&format!("{}{path}", self.url), self.documents.clone())
+        let url = format!("{}{path}", self.url);
+        Socket::open(&url, self.documents.clone(), self.coverage.clone())
     }
 
     /// Where the node is.

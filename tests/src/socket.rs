@@ -14,7 +14,10 @@ use tokio_tungstenite::{
     tungstenite::{Message, protocol::CloseFrame},
 };
 
-use crate::client::{CallError, WITHIN, block_on, check, refused};
+use crate::{
+    Coverage,
+    client::{CallError, WITHIN, block_on, check, refused},
+};
 
 /// The receive buffer of a socket: small, so that a reader who does not read is noticed soon.
 const RECEIVE_BYTES: u32 = 4_096;
@@ -24,6 +27,7 @@ const RECEIVE_BYTES: u32 = 4_096;
 pub struct Socket {
     stream: WebSocketStream<TcpStream>,
     documents: Option<Arc<Documents>>,
+    coverage: Option<Arc<Coverage>>,
     asked: u64,
     told: VecDeque<Notice>,
 }
@@ -41,11 +45,15 @@ pub struct Notice {
 
 impl Socket {
     /// Opens a socket at a URL that begins with `http`; answers and notices must be as the documents
-    /// say, if there are any.
+    /// say, if there are any, and are noted where somebody wants that.
     ///
     /// # Panics
     /// If the node does not let it.
-    pub(crate) fn open(url: &str, documents: Option<Arc<Documents>>) -> Self {
+    pub(crate) fn open(
+        url: &str,
+        documents: Option<Arc<Documents>>,
+        coverage: Option<Arc<Coverage>>,
+    ) -> Self {
         let url = url.replacen("http", "ws", 1);
         let address = url.trim_start_matches("ws://").split('/').next().unwrap_or_default();
         let address = address.parse().expect("an address and a port");
@@ -59,7 +67,7 @@ impl Socket {
             Ok::<_, std::io::Error>(stream)
         });
         let stream = stream.expect("the node opens a socket");
-        Self { stream, documents, asked: 0, told: VecDeque::new() }
+        Self { stream, documents, coverage, asked: 0, told: VecDeque::new() }
     }
 
     /// Calls a method.
@@ -90,6 +98,9 @@ impl Socket {
             let documents = self.documents.as_ref();
             if let Some(documents) = documents.filter(|_| method.starts_with("starknet_")) {
                 check(documents, method, &result);
+            }
+            if let Some(coverage) = &self.coverage {
+                coverage.note(method, &result);
             }
             return result;
         }
@@ -195,6 +206,9 @@ impl Socket {
         {
             let said: Vec<_> = violations.iter().map(ToString::to_string).collect();
             panic!("{}\nin {message}", said.join("\n"));
+        }
+        if let Some(coverage) = &self.coverage {
+            coverage.note_notice(&method, &message["params"]);
         }
         let params = &mut message["params"];
         let kind = method.strip_prefix("starknet_subscription").expect("a notice").to_owned();
