@@ -6,7 +6,8 @@ use std::{collections::BTreeSet, sync::Arc};
 use kraken_execution::genesis::{ACCOUNT_CLASS_HASH, STRK_ADDRESS};
 use kraken_openrpc::Documents;
 use kraken_tests::{
-    Client, Committee, Coverage, Node, Official, Socket, Wallet, client::hex, coverage::mutations,
+    Client, Committee, Coverage, Node, Official, Page, Socket, Wallet, client::hex,
+    coverage::mutations,
 };
 use serde_json::json;
 use starknet_api::rpc_transaction::RpcTransaction;
@@ -59,14 +60,18 @@ impl Seen {
         client.noted_in(&self.newest, &self.older)
     }
 
-    /// Prints what was seen by each version; nothing is missing but what cannot be.
+    /// Prints what was seen by each version, and compares the page with it; nothing is missing but
+    /// what cannot be.
     #[expect(clippy::print_stderr, reason = "the tables are what these tests are for")]
     fn check(&self, official: &Official, chain: &str, never: &[Never]) {
         for (version, documents, coverage) in
             [("0.10.2", &official.newest, &self.newest), ("0.9.0", &official.older, &self.older)]
         {
             match coverage.table(documents, never) {
-                Ok(table) => eprintln!("{version}, {chain}\n{table}"),
+                Ok(table) => {
+                    eprintln!("{version}, {chain}\n{table}");
+                    Page::Conformance.check(&format!("{version}, {chain}"), &table);
+                }
                 Err(wrong) => panic!("{version}, {chain}:\n{}", wrong.join("\n")),
             }
             no_mutant_survives(coverage, documents);
@@ -188,7 +193,7 @@ fn every_answer_and_every_error_is_of_the_documents() {
     }
     take_back(&client);
     take_back(client.older());
-    seen.check(official, "a developer's chain", &NEVER);
+    seen.check(official, "developer's chain", &NEVER);
 }
 
 #[test]
@@ -205,7 +210,7 @@ fn every_answer_and_every_error_of_a_committee_is_of_the_documents() {
         hear(client, &Wallet::new(8).transfer(7, nonce, 0, 1));
     }
     let never: Vec<_> = NEVER.iter().chain(&NEVER_ON_A_COMMITTEE).copied().collect();
-    seen.check(official, "a committee", &never);
+    seen.check(official, "committee", &never);
 }
 
 /// A check that lets a wrong answer or notice through is worth nothing.

@@ -71,11 +71,11 @@ impl Coverage {
             let method = documents.method(name).expect("it was listed");
             let codes = method.errors().iter().map(|error| error.code);
             let is_seen = |code| seen.errors.contains(&(name.to_owned(), code));
-            let errors = codes.map(|code| (code, is_seen(code))).collect::<Vec<_>>();
+            let errors: BTreeMap<_, _> = codes.map(|code| (code, is_seen(code))).collect();
             table.row(name, seen.answers.contains_key(name), &errors);
         }
         for name in documents.notification_names() {
-            table.row(name, seen.notices.contains_key(name), &[]);
+            table.row(name, seen.notices.contains_key(name), &BTreeMap::new());
         }
         let Table { rows, wrong, .. } = table;
         let head = "| method | seen | errors | cannot occur |\n|---|---|---|---|\n";
@@ -95,7 +95,7 @@ struct Table<'a> {
 }
 
 impl Table<'_> {
-    fn row(&mut self, name: &str, is_answered: bool, errors: &[(i64, bool)]) {
+    fn row(&mut self, name: &str, is_answered: bool, errors: &BTreeMap<i64, bool>) {
         let mut cannot = Vec::new();
         let answer = if self.cell((name, 0), is_answered, &mut cannot) { "yes" } else { "" };
         let mut codes = Vec::new();

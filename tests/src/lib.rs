@@ -4,9 +4,9 @@
 //! - [`Committee`] runs four of them as validators; [`Load`] sends to them all the time.
 //! - [`Client`] speaks JSON-RPC and can hold every answer against the [`Official`] documents, those of
 //!   the older version included; a [`Socket`] of it does so with everything that it is told.
-//! - [`Coverage`] says which answers and errors of the documents were seen.
+//! - [`Coverage`] says which answers, errors and notifications of the documents were seen.
 //! - [`Wallet`] signs for the accounts of block 0, [`Ledger`] is a contract for them to use.
-//! - [`Matrix`] keeps `docs/bad-inputs.md` true.
+//! - A [`Page`] of `docs` is what tests saw; [`Matrix`] keeps that of bad inputs.
 //! - [`Verifier`] recomputes all hashes of a chain from what JSON-RPC serves, sharing no code with
 //!   the node.
 //!
@@ -20,6 +20,7 @@ pub mod load;
 pub mod matrix;
 pub mod node;
 pub mod official;
+pub mod page;
 pub mod socket;
 pub mod verify;
 pub mod wallet;
@@ -37,6 +38,7 @@ pub use load::Load;
 pub use matrix::Matrix;
 pub use node::Node;
 pub use official::Official;
+pub use page::Page;
 pub use socket::Socket;
 pub use verify::Verifier;
 pub use wallet::Wallet;

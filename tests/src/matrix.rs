@@ -1,16 +1,11 @@
 //! `docs/bad-inputs.md`: what a node says to input that is wrong, as tests saw it.
 //!
 //! A test notes what it sent and what it was told, and in the end compares its part of the page with
-//! that. Where `KRAKEN_BAD_INPUTS=write`, it writes its part instead: `cargo xtask bad-inputs`.
+//! that.
 
-use std::{
-    env,
-    fmt::{Display, Write},
-    fs::{self, File},
-    path::PathBuf,
-};
+use std::fmt::{Display, Write};
 
-use crate::root;
+use crate::Page;
 
 /// What one test sent, and was told.
 #[derive(Debug)]
@@ -68,36 +63,12 @@ impl Matrix {
     /// If the page says something else.
     #[track_caller]
     pub fn check(&self) {
-        let page = page();
-        let (begin, end) = self.marks();
-        // Tests run side by side, and share the page.
-        let lock = File::open(&page).expect("the page is there");
-        lock.lock().expect("the page can be locked");
-        let text = fs::read_to_string(&page).expect("the page is there");
-        let part = text.split_once(&begin).and_then(|(_, rest)| rest.split_once(&end));
-        let Some((part, _)) = part else {
-            panic!("docs/bad-inputs.md has no place for {}: {begin}…{end}", self.test);
-        };
-        let table = self.table();
-        if env::var("KRAKEN_BAD_INPUTS").is_ok_and(|wish| wish == "write") {
-            let whole = |part: &str| format!("{begin}{part}{end}");
-            fs::write(&page, text.replacen(&whole(part), &whole(&table), 1)).expect("writable");
-            return;
-        }
-        assert!(
-            part == table,
-            "docs/bad-inputs.md is not what a node says; `cargo xtask bad-inputs` writes it anew\n\
-             it says:{part}\na node says:{table}"
-        );
-    }
-
-    fn marks(&self) -> (String, String) {
-        (format!("<!-- {} -->", self.test), format!("<!-- end of {} -->", self.test))
+        Page::BadInputs.check(self.test, &self.table());
     }
 
     fn table(&self) -> String {
         let mut table =
-            "\n\n| input | code | what the node says | test |\n|---|---|---|---|\n".to_owned();
+            "| input | code | what the node says | test |\n|---|---|---|---|\n".to_owned();
         let cell = |text: &str| text.replace('|', "\\|").replace('\n', " ");
         for Row { input, methods, code, reason } in &self.rows {
             let methods: Vec<_> = methods.iter().map(|method| format!("`{method}`")).collect();
@@ -110,14 +81,8 @@ impl Matrix {
             writeln!(table, "| {input}{methods} | {code} | {reason} | `{}` |", self.test)
                 .expect("a text takes everything");
         }
-        table.push('\n');
         table
     }
-}
-
-/// The page.
-fn page() -> PathBuf {
-    root().join("docs/bad-inputs.md")
 }
 
 /// A reason for people: long numbers by their beginning, and not more than fits.

@@ -6,7 +6,6 @@
     reason = "this is a command line tool: what it prints is what it is for"
 )]
 
-mod bad_inputs;
 mod bench;
 mod chaos;
 mod check;
@@ -17,6 +16,7 @@ mod mutants;
 mod net;
 mod node;
 mod node_js;
+mod pages;
 mod process;
 mod python;
 mod sim;
@@ -56,8 +56,8 @@ Commands:
                         every ten seconds, one frozen for thirty, and one loses its disk; then
                         looks for forks and for anything lost, and prints a table. The tests run
                         a minute of it.
-  bad-inputs            Writes the tables of docs/bad-inputs.md anew: what a node says to input that
-                        is wrong, as the tests see it.
+  pages                 Writes the tables of docs/bad-inputs.md and docs/conformance.md anew: what a
+                        node says, as the tests see it.
   contracts [--check]   Compiles contracts/src/*.cairo to contracts/compiled. --check compares
                         with what is committed instead of writing it.
   mutants [NAME]        Breaks the rules of simulation/mutants.toml one at a time, in a copy, and
@@ -115,7 +115,7 @@ fn run(arguments: &[String]) -> Result<()> {
         ["clients", "--release", suites @ ..] => clients::run_named(Profile::Release, suites),
         ["clients", suites @ ..] => clients::run_named(Profile::Development, suites),
         ["chaos", arguments @ ..] => chaos::run(arguments),
-        ["bad-inputs"] => bad_inputs::write(),
+        ["pages"] => pages::write(),
         ["contracts"] => contracts::write(),
         ["contracts", "--check"] => contracts::check(),
         ["sim", arguments @ ..] => sim::run(arguments),
@@ -127,7 +127,7 @@ fn run(arguments: &[String]) -> Result<()> {
         ["bench", "transfers", arguments @ ..] => transfers::run(arguments),
         ["bench", arguments @ ..] => bench::node(arguments),
         ["net"] => net::run(),
-        ["bad-inputs" | "check" | "contracts" | "mutants" | "net", rest @ ..] => {
+        ["check" | "contracts" | "mutants" | "net" | "pages", rest @ ..] => {
             bail!("cannot make sense of {:?}; see cargo xtask help", rest.join(" "))
         }
         [unknown, ..] => bail!("there is no command {unknown:?}; see cargo xtask help"),
