@@ -53,9 +53,9 @@ fn ask(connection: &mut BufReader<TcpStream>, path: &str, body: &[u8]) -> Vec<u8
         "POST {path} HTTP/1.1\r\nhost: node\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
         body.len()
     );
-    let stream = connection.get_mut();
-    stream.write_all(head.as_bytes()).expect("the node listens");
-    stream.write_all(body).expect("the node listens");
+    // In one piece: the second of two would wait until the first is acknowledged.
+    let request = [head.as_bytes(), body].concat();
+    connection.get_mut().write_all(&request).expect("the node listens");
     let mut length = None;
     loop {
         let mut line = String::new();
