@@ -19,6 +19,7 @@ pub(crate) mod receipt;
 pub(crate) mod state_update;
 pub(crate) mod trace;
 pub(crate) mod transaction;
+pub(crate) mod written;
 
 #[cfg(test)]
 mod tests;

@@ -11,6 +11,7 @@ use crate::{
         felt::Hex,
         receipt::{Finality, Receipt},
         transaction::Transaction,
+        written,
     },
     version::Version,
 };
@@ -55,8 +56,11 @@ struct Closed {
 /// What BLOCK_HEADER has beyond PRE_CONFIRMED_BLOCK_HEADER.
 #[derive(Debug, Serialize)]
 struct Sealed {
+    #[serde(serialize_with = "written::felt")]
     block_hash: Felt,
+    #[serde(serialize_with = "written::felt")]
     parent_hash: Felt,
+    #[serde(serialize_with = "written::felt")]
     new_root: Felt,
     /// Since version 0.10.
     #[serde(flatten)]
@@ -66,9 +70,13 @@ struct Sealed {
 /// What the hash of a block holds together.
 #[derive(Debug, Serialize)]
 struct Commitments {
+    #[serde(serialize_with = "written::felt")]
     event_commitment: Felt,
+    #[serde(serialize_with = "written::felt")]
     transaction_commitment: Felt,
+    #[serde(serialize_with = "written::felt")]
     receipt_commitment: Felt,
+    #[serde(serialize_with = "written::felt")]
     state_diff_commitment: Felt,
     event_count: u32,
     transaction_count: u32,
@@ -80,6 +88,7 @@ struct Commitments {
 struct Common {
     block_number: u64,
     timestamp: u64,
+    #[serde(serialize_with = "written::felt")]
     sequencer_address: Felt,
     l1_gas_price: Price,
     l2_gas_price: Price,

@@ -5,26 +5,36 @@ use serde::Serialize;
 use starknet_api::transaction::{self, EventData, EventKey};
 use starknet_types_core::felt::Felt;
 
-use crate::{dto::receipt::Finality, version::Version};
+use crate::{
+    dto::{receipt::Finality, written},
+    version::Version,
+};
 
 /// EVENT.
 #[derive(Debug, Serialize)]
 pub(crate) struct Event<'a> {
+    #[serde(serialize_with = "written::felt")]
     from_address: Felt,
+    #[serde(serialize_with = "written::keys")]
     keys: &'a [EventKey],
+    #[serde(serialize_with = "written::data")]
     data: &'a EventData,
 }
 
 /// EMITTED_EVENT.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct EmittedEvent {
+    #[serde(serialize_with = "written::felt")]
     pub(crate) from_address: Felt,
+    #[serde(serialize_with = "written::keys")]
     pub(crate) keys: Vec<EventKey>,
+    #[serde(serialize_with = "written::data")]
     pub(crate) data: EventData,
     /// Missing until the block is closed.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "written::option")]
     pub(crate) block_hash: Option<Felt>,
     pub(crate) block_number: u64,
+    #[serde(serialize_with = "written::felt")]
     pub(crate) transaction_hash: Felt,
     /// Since version 0.10.
     #[serde(flatten)]

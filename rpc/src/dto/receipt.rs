@@ -15,12 +15,13 @@ use starknet_api::{
 use starknet_rust_core::types::{EthAddress, MsgToL2};
 use starknet_types_core::felt::Felt;
 
-use crate::dto::{event::Event, felt::Hex, transaction};
+use crate::dto::{event::Event, felt::Hex, transaction, written};
 
 /// TXN_RECEIPT.
 #[derive(Debug, Serialize)]
 pub(crate) struct Receipt<'a> {
     r#type: &'static str,
+    #[serde(serialize_with = "written::felt")]
     transaction_hash: Felt,
     actual_fee: FeePayment,
     finality_status: Finality,
@@ -42,7 +43,7 @@ pub(crate) struct Receipt<'a> {
 pub(crate) struct ReceiptWithBlock<'a> {
     #[serde(flatten)]
     receipt: Receipt<'a>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "written::option")]
     block_hash: Option<Felt>,
     block_number: u64,
 }

@@ -12,6 +12,7 @@ use crate::{
         flag::TransactionFlag,
         receipt::{Finality, Receipt},
         transaction::{Transaction, TransactionWithHash},
+        written::Written,
     },
     error::{Error, Internal},
 };
@@ -29,8 +30,8 @@ pub(crate) struct HashAndNumber {
 /// [`Error::BlockNotFound`].
 pub(crate) fn with_tx_hashes(call: &Call<'_>) -> Answer {
     let block = block(call)?;
-    let hashes = block.transactions().iter().map(|executed| executed.hash.0).collect();
-    json(Ok(Block::<Felt>::new(&block, finality(call, &block), hashes, call.version)))
+    let hashes = block.transactions().iter().map(|executed| Written(executed.hash.0)).collect();
+    json(Ok(Block::<Written>::new(&block, finality(call, &block), hashes, call.version)))
 }
 
 /// Answers `starknet_getBlockWithTxs`.
