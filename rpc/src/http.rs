@@ -60,11 +60,14 @@ pub(crate) fn router(context: Arc<Context>) -> Router {
         .route("/is_alive", get(|| async { "Alive!!!" }))
         .merge(life(context.config.ready.clone()))
         .fallback(not_found)
-        // Before a body is read, so that its limit is that of what was packed.
-        .layer(RequestDecompressionLayer::new().pass_through_unaccepted(true))
-        .layer(CompressionLayer::new().gzip(true).compress_when(worth_compressing))
-        .layer(CorsLayer::permissive().allow_private_network(true))
-        .layer(TraceLayer::new_for_http())
+        // From the outside in. One layer of many, since what is between two costs each request.
+        .layer((
+            TraceLayer::new_for_http(),
+            CorsLayer::permissive().allow_private_network(true),
+            CompressionLayer::new().gzip(true).compress_when(worth_compressing),
+            // Before a body is read, so that its limit is that of what was packed.
+            RequestDecompressionLayer::new().pass_through_unaccepted(true),
+        ))
         .with_state(context)
 }
 
