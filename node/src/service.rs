@@ -54,6 +54,7 @@ pub(crate) fn run<R: Running>(
     parent: Parent,
 ) -> Result<(), Failure> {
     let runtime = runtime::Builder::new_multi_thread()
+        .worker_threads(settings::runtime_threads())
         .enable_all()
         .thread_stack_size(settings::THREAD_STACK_BYTES)
         .thread_name("kraken")

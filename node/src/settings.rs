@@ -116,6 +116,12 @@ const fn everywhere(port: u16) -> SocketAddr {
     SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), port)
 }
 
+/// Threads of the runtime: one for each core, and one more, since short reads of JSON-RPC may wait for
+/// the disk on all of them but one.
+pub(crate) fn runtime_threads() -> usize {
+    threads().get().saturating_add(1)
+}
+
 /// Threads that execute transactions: one for each core.
 pub(crate) fn threads() -> NonZeroUsize {
     thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)

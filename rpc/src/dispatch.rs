@@ -1,8 +1,9 @@
 //! From a request to the method that answers it.
 //!
-//! A method that reads the disk runs on a blocking thread, and one that executes Cairo does so
-//! under permits of its own; so reads never queue behind Cairo. A permit is held until the work is
-//! done, even when the caller has stopped waiting. Each request sees one [`View`].
+//! A method that reads the disk runs on a blocking thread, unless all it does is to look up a few
+//! things ([`in_place`]); and one that executes Cairo does so under permits of its own, so reads
+//! never queue behind Cairo. A permit is held until the work is done, even when the caller has
+//! stopped waiting. Each request sees one [`View`].
 
 use std::{fmt, net::SocketAddr, sync::Arc};
 
@@ -11,15 +12,14 @@ use kraken_execution::genesis::ACCOUNT_CLASS_HASH;
 use kraken_sequencer::{DevError, Sequencer, View};
 use serde::Serialize;
 use starknet_api::{core::ClassHash, rpc_transaction::RpcTransaction};
-use tokio::{
-    sync::{Mutex, OwnedSemaphorePermit, Semaphore},
-    task::spawn_blocking,
-};
+use tokio::sync::{Mutex, Semaphore};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
+    blocking::{all, on_blocking_thread},
     caller::Caller,
     error::{Error, Internal},
+    in_place::{self, InPlace},
     jsonrpc::{self, Deadline, Json, Request},
     methods::{self, Method},
     params::Params,
@@ -52,6 +52,8 @@ pub(crate) struct Context {
     pub(crate) tasks: TaskTracker,
     /// Fires when the server shuts down.
     pub(crate) stop: CancellationToken,
+    /// `None` where there is one thread only.
+    in_place: Option<InPlace>,
     reading: Arc<Semaphore>,
     executing: Arc<Semaphore>,
 }
@@ -80,7 +82,7 @@ struct Asked {
 /// How a method is carried out.
 #[derive(Clone, Copy)]
 pub(crate) enum Handler {
-    /// Reads, on a blocking thread.
+    /// Reads, on a blocking thread or, if it is short, in place.
     Read(fn(&Call<'_>) -> Answer),
     /// Executes Cairo, on a blocking thread and under its own permits.
     Cairo(fn(&Call<'_>) -> Answer),
@@ -139,6 +141,7 @@ impl Context {
             sockets: Arc::new(Semaphore::new(config.limits.sockets_max)),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
+            in_place: InPlace::new(),
             reading: Arc::new(Semaphore::new(config.limits.read_permits)),
             executing: Arc::new(Semaphore::new(config.limits.cairo_permits)),
             config,
@@ -230,6 +233,12 @@ impl Context {
         }
         let asked = Asked { method, params, version: caller.version };
         match method.handler {
+            Handler::Read(read)
+                if let Some(in_place) = &self.in_place
+                    && in_place::is_short(method.name) =>
+            {
+                self.in_place(in_place, asked, read).await
+            }
             Handler::Read(read) => {
                 self.blocking(&self.reading, asked, move |call| read(&call)).await
             }
@@ -305,6 +314,16 @@ impl Context {
         on_blocking_thread(&self.reading, work).await
     }
 
+    async fn in_place(
+        self: &Arc<Self>,
+        in_place: &InPlace,
+        asked: Asked,
+        read: fn(&Call<'_>) -> Answer,
+    ) -> Answer {
+        let _permit = self.reading.acquire().await.expect("the semaphore is never closed");
+        in_place.read(|| asked.carry_out(self, |call| read(&call)))
+    }
+
     async fn blocking<T: Send + 'static>(
         self: &Arc<Self>,
         permits: &Arc<Semaphore>,
@@ -312,74 +331,19 @@ impl Context {
         work: impl FnOnce(Call<'_>) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
         let context = Arc::clone(self);
-        on_blocking_thread(permits, move || {
-            let Asked { method, params, version } = asked;
-            let params = Params::bind(method.params, params.as_deref(), version)?;
-            work(Call { context: &context, view: context.sequencer.view(), params, version })
-        })
-        .await
+        on_blocking_thread(permits, move || asked.carry_out(&context, work)).await
     }
 }
 
-/// Every permit there is.
-async fn all(permits: Arc<Semaphore>, count: usize) -> OwnedSemaphorePermit {
-    let count = u32::try_from(count).expect("permits are few");
-    permits.acquire_many_owned(count).await.expect("the semaphore is never closed")
-}
-
-/// Runs work on a blocking thread once there is a permit.
-async fn on_blocking_thread<T: Send + 'static>(
-    permits: &Arc<Semaphore>,
-    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
-) -> Result<T, Error> {
-    let permit = Arc::clone(permits).acquire_owned().await.expect("the semaphore is never closed");
-    let span = tracing::Span::current();
-    let work = spawn_blocking(move || {
-        let _permit = permit;
-        span.in_scope(work)
-    });
-    // The runtime cancels blocking work only before it starts, when it shuts down.
-    work.await.unwrap_or_else(|_| Err(Internal::Panicked.into()))
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-
-    #[tokio::test]
-    async fn reads_do_not_wait_for_cairo() {
-        let (reading, executing) = (Arc::new(Semaphore::new(1)), Arc::new(Semaphore::new(1)));
-        let (release, released) = std::sync::mpsc::channel::<()>();
-        let cairo = tokio::spawn(async move {
-            on_blocking_thread(&executing, move || Ok(released.recv().is_ok())).await
-        });
-        let read = on_blocking_thread(&reading, || Ok(7));
-        let read = tokio::time::timeout(Duration::from_secs(10), read).await;
-        assert_eq!(read.expect("in time").expect("no error"), 7);
-        release.send(()).expect("Cairo still runs");
-        assert!(cairo.await.expect("no panic").expect("no error"));
-    }
-
-    #[tokio::test]
-    async fn a_permit_outlives_the_caller_but_not_the_work() {
-        let permits = Arc::new(Semaphore::new(1));
-        let (release, released) = std::sync::mpsc::channel::<()>();
-        let work = on_blocking_thread(&permits, move || Ok(released.recv().is_ok()));
-        assert!(tokio::time::timeout(Duration::from_millis(20), work).await.is_err());
-        assert_eq!(permits.available_permits(), 0);
-        release.send(()).expect("the work goes on");
-        let again = on_blocking_thread(&permits, || Ok(()));
-        let again = tokio::time::timeout(Duration::from_secs(10), again).await;
-        assert!(again.expect("the permit came back").is_ok());
-    }
-
-    #[tokio::test]
-    async fn a_panic_on_a_blocking_thread_is_an_internal_error() {
-        let permits = Arc::new(Semaphore::new(1));
-        let outcome = on_blocking_thread::<()>(&permits, || panic!("on purpose")).await;
-        assert!(matches!(outcome, Err(Error::Internal(Internal::Panicked))));
-        assert_eq!(permits.available_permits(), 1);
+impl Asked {
+    /// Hands the request to the method, with the chain as it is now.
+    fn carry_out<T>(
+        self,
+        context: &Arc<Context>,
+        work: impl FnOnce(Call<'_>) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let Self { method, params, version } = self;
+        let params = Params::bind(method.params, params.as_deref(), version)?;
+        work(Call { context, view: context.sequencer.view(), params, version })
     }
 }

@@ -5,6 +5,7 @@
 //! and its answer comes back up in the shapes of `dto`. This room holds no judgement about
 //! transactions and state: it translates.
 
+mod blocking;
 mod caller;
 mod connection;
 mod dispatch;
@@ -13,6 +14,7 @@ mod error;
 #[cfg(test)]
 mod fixture;
 mod http;
+mod in_place;
 mod jsonrpc;
 mod method;
 mod methods;
