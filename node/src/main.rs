@@ -50,6 +50,8 @@ fn main() -> ExitCode {
         Command::CompileClass(compile) => command::compile_class::run(&compile),
         Command::Bench(BenchCommand::Execution(bench)) => command::bench::execution::run(bench),
         Command::Bench(BenchCommand::Flood(bench)) => command::bench::flood::run(bench),
+        Command::Bench(BenchCommand::Rpc(bench)) => command::bench::rpc::run(bench),
+        Command::Bench(BenchCommand::RpcYardstick) => command::bench::rpc::yardstick::run(),
         Command::Bench(BenchCommand::Soak(bench)) => command::bench::soak::run(bench),
         Command::Bench(BenchCommand::Order(bench)) => {
             command::bench::order::run(&bench, log.as_ref())

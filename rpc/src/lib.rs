@@ -28,6 +28,7 @@ mod subscription;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 mod version;
+mod yardstick;
 
 pub use metrics::Metrics;
 pub use monitoring::{Ready, serve_metrics};
@@ -35,3 +36,4 @@ pub use server::{
     BlockGeneration, Config, DevnetSettings, Dump, DumpOn, Error, Limits, Server, StateArchive,
     has_method, serve,
 };
+pub use yardstick::serve_yardstick;

@@ -70,8 +70,8 @@ Commands:
                         Arbitrary bytes for every decoder and every step, or for the named targets
                         of fuzz/targets and fuzz/cairo/targets; a minute each unless told otherwise.
                         Those of fuzz/cairo run only when named: building them takes long.
-  bench [NAME] [ARGS]   Runs one bench of the node in release mode: execution, order, soak or flood;
-                        without a name, says what there is.
+  bench [NAME] [ARGS]   Runs one bench of the node in release mode: execution, order, rpc, soak or
+                        flood; without a name, says what there is.
   bench steps           Measures what single steps of mempool and consensus cost, as one table.
   bench events          Measures a search for rare events in 100,000 blocks, with filters and without.
   bench transfers [--protocol P] [--rate N] [--seconds S]

@@ -37,6 +37,24 @@ second and ask for its status until it is in a block. Prints a table in Markdown
 the node executes what it is sent; run nothing else meanwhile.")]
     Flood(FloodArgs),
 
+    /// Reads over JSON-RPC, beside the least that a server of this kind can do
+    #[command(after_help = "\
+Starts a node of its own in a temporary folder, fills eleven blocks with a hundred transfers each,
+and asks it the same question again and again over 1, 64 and 512 connections, each of which sends
+its next request when it has the answer to the last. In turn with it, and over as many connections,
+it asks a trivial route of a server of its own, which reads a little JSON and writes a little. Then
+it measures both while 64 others estimate fees, which takes all that Cairo may have. Prints tables
+in Markdown. Takes some minutes; run nothing else meanwhile.
+
+Examples:
+  kraken bench rpc                every request, three seconds for each number of connections
+  kraken bench rpc --seconds 10   the same with less noise")]
+    Rpc(RpcArgs),
+
+    /// The trivial route of `kraken bench rpc`
+    #[command(hide = true)]
+    RpcYardstick,
+
     /// Opaque transactions through a committee of processes that order and execute nothing
     #[command(after_help = "\
 Starts a process for each validator on this machine, sends each its share at a steady rate whatever
@@ -97,6 +115,14 @@ pub(crate) struct FloodArgs {
     /// Accounts that send one transfer each second
     #[arg(long, value_name = "NUMBER", default_value_t = NonZeroU16::new(10).expect("not zero"))]
     pub(crate) others: NonZeroU16,
+}
+
+/// `kraken bench rpc`.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub(crate) struct RpcArgs {
+    /// Seconds that count in each measurement; half a second more comes before
+    #[arg(long, value_name = "NUMBER", default_value_t = NonZeroU16::new(3).expect("not zero"))]
+    pub(crate) seconds: NonZeroU16,
 }
 
 /// `kraken bench order`.

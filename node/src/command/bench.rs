@@ -3,6 +3,7 @@
 pub(crate) mod execution;
 pub(crate) mod flood;
 pub(crate) mod order;
+pub(crate) mod rpc;
 pub(crate) mod soak;
 
 mod child;

@@ -17,6 +17,7 @@ fn help_teaches() {
         ("bench_execution", &["bench", "execution", "--help"]),
         ("bench_flood", &["bench", "flood", "--help"]),
         ("bench_order", &["bench", "order", "--help"]),
+        ("bench_rpc", &["bench", "rpc", "--help"]),
         ("bench_soak", &["bench", "soak", "--help"]),
     ] {
         let output = run(arguments);

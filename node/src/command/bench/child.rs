@@ -51,20 +51,27 @@ impl NewBlock {
 }
 
 impl Node {
+    /// Starts this very program with a block a second, and waits until it serves.
+    ///
+    /// # Errors
+    /// As [`Self::start_with`].
+    pub(super) fn start(accounts: u16) -> Result<Self, Failure> {
+        Self::start_with(accounts, BlockGeneration::Every { millis: transfers::BLOCK_MILLIS })
+    }
+
     /// Starts this very program and waits until it serves.
     ///
     /// # Errors
     /// If it does not start; its own error is on the error stream then.
-    pub(super) fn start(accounts: u16) -> Result<Self, Failure> {
+    pub(super) fn start_with(accounts: u16, blocks: BlockGeneration) -> Result<Self, Failure> {
         let folder = env::temp_dir().join(format!("kraken-bench-{}", std::process::id()));
-        let every = BlockGeneration::Every { millis: transfers::BLOCK_MILLIS };
         let spawn = || -> io::Result<Child> {
             fs::create_dir_all(&folder)?;
             Command::new(env::current_exe()?)
                 .args(["dev", "--port", "0", "--log", "info"])
                 .args(["--seed", &transfers::SEED.to_string()])
                 .args(["--accounts", &accounts.to_string()])
-                .args(["--block-generation-on", &every.to_string()])
+                .args(["--block-generation-on", &blocks.to_string()])
                 .arg("--data-dir")
                 .arg(&folder)
                 .stdin(Stdio::null())
@@ -77,8 +84,13 @@ impl Node {
         let blocks = Arc::default();
         watch(log, Arc::clone(&blocks));
         let mut node = Self { process, folder, url: String::new(), blocks };
-        node.url = node.read_url().map_err(|error| not_started(&error))?;
+        node.url = read_url(&mut node.process).map_err(|error| not_started(&error))?;
         Ok(node)
+    }
+
+    /// By which the system knows it.
+    pub(super) fn id(&self) -> u32 {
+        self.process.id()
     }
 
     /// Where it serves JSON-RPC.
@@ -106,24 +118,6 @@ impl Node {
     pub(super) fn new_blocks(&self) -> Vec<NewBlock> {
         mem::take(&mut *self.blocks.lock().expect("nobody panics with this lock"))
     }
-
-    /// Reads what the node prints up to its URL, and keeps reading so that it never blocks.
-    fn read_url(&mut self) -> io::Result<String> {
-        let output = self.process.stdout.take().expect("the output is piped");
-        let mut lines = BufReader::new(output).lines();
-        let url = loop {
-            match lines.next() {
-                Some(line) => {
-                    if let Some(url) = line?.strip_prefix("Listening on ") {
-                        break url.to_owned();
-                    }
-                }
-                None => return Err(io::Error::other("it ended before it served")),
-            }
-        };
-        thread::spawn(move || lines.for_each(drop));
-        Ok(url)
-    }
 }
 
 impl Drop for Node {
@@ -134,6 +128,27 @@ impl Drop for Node {
         let _ = self.process.wait();
         let _ = fs::remove_dir_all(&self.folder);
     }
+}
+
+/// Reads what a server prints up to its URL, and keeps reading so that it never blocks.
+///
+/// # Errors
+/// If it ends before.
+pub(super) fn read_url(process: &mut Child) -> io::Result<String> {
+    let output = process.stdout.take().expect("the output is piped");
+    let mut lines = BufReader::new(output).lines();
+    let url = loop {
+        match lines.next() {
+            Some(line) => {
+                if let Some(url) = line?.strip_prefix("Listening on ") {
+                    break url.to_owned();
+                }
+            }
+            None => return Err(io::Error::other("it ended before it served")),
+        }
+    };
+    thread::spawn(move || lines.for_each(drop));
+    Ok(url)
 }
 
 /// Keeps what the log says of blocks, and shows what it warns of.
@@ -166,7 +181,8 @@ fn bytes(folder: &Path) -> io::Result<u64> {
     Ok(sum)
 }
 
-fn not_started(error: &io::Error) -> Failure {
+/// A server to measure did not start.
+pub(super) fn not_started(error: &io::Error) -> Failure {
     Failure::because("cannot start a node to measure", error, "see above for what it says itself")
 }
 

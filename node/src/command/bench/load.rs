@@ -272,7 +272,11 @@ impl Caller {
         }
     }
 
-    async fn result(&self, method: &str, params: Value) -> Result<Value, Failure> {
+    /// The result of a method.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub(super) async fn result(&self, method: &str, params: Value) -> Result<Value, Failure> {
         let mut answer = self.call(method, params).await?;
         match answer.get("error") {
             None => Ok(answer["result"].take()),

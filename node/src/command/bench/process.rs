@@ -40,7 +40,8 @@ impl Usage {
     }
 }
 
-fn cpu(process: &str) -> Duration {
+/// CPU time of a process up to now, by its id or as `self`; zero where the system does not say.
+pub(super) fn cpu(process: &str) -> Duration {
     let text = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
     Duration::from_secs(1) * ticks(&text).unwrap_or_default() / TICKS
 }
