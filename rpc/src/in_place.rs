@@ -10,6 +10,7 @@
 //!   and wakes another thread if they do not.
 
 use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst},
@@ -23,6 +24,8 @@ use tokio::{
     sync::Semaphore,
     task::block_in_place,
 };
+
+use crate::error::{Error, Internal};
 
 /// How often the watch looks.
 const TICK: Duration = Duration::from_millis(2);
@@ -77,7 +80,14 @@ impl InPlace {
     }
 
     /// Carries out `work` here and now.
-    pub(crate) fn read<T>(&self, work: impl FnOnce() -> T) -> T {
+    ///
+    /// # Errors
+    /// What `work` says, and [`Internal::Panicked`]: as on a blocking thread, a panic ends this
+    /// request and nothing else.
+    pub(crate) fn read<T>(&self, work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+        let work = || {
+            catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(Internal::Panicked.into()))
+        };
         let Ok(_permit) = self.unguarded.try_acquire() else {
             return block_in_place(work);
         };
@@ -201,7 +211,10 @@ mod tests {
         let (releases, reads): (Vec<_>, Vec<_>) = (0..4)
             .map(|_| {
                 let (in_place, (release, released)) = (in_place.clone(), mpsc::channel::<()>());
-                (release, tokio::spawn(async move { in_place.read(|| released.recv().is_ok()) }))
+                (
+                    release,
+                    tokio::spawn(async move { in_place.read(|| Ok(released.recv().is_ok())) }),
+                )
             })
             .unzip();
         let other = timeout(PATIENCE, tokio::spawn(async { 7 })).await;
@@ -210,7 +223,7 @@ mod tests {
             release.send(()).expect("somebody reads");
         }
         for read in reads {
-            assert!(read.await.expect("no panic"));
+            assert!(read.await.expect("no panic").expect("no error"));
         }
         assert_eq!(in_place.reads.under_way.load(SeqCst), 0);
     }
@@ -223,7 +236,8 @@ mod tests {
     ) {
         while let Ok(byte) = stream.read_u8().await {
             if byte == 1 {
-                in_place.read(|| released.lock().expect("no panic").recv().expect("a release"));
+                let wait = || Ok(released.lock().expect("no panic").recv().is_ok());
+                assert!(in_place.read(wait).expect("no error"));
             }
             stream.write_u8(byte).await.expect("somebody reads");
         }
@@ -269,11 +283,12 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn a_panic_gives_everything_back() {
+    async fn a_panic_is_an_internal_error_and_gives_everything_back() {
         let in_place = Arc::new(InPlace::new().expect("there are threads"));
         let reading = Arc::clone(&in_place);
-        let read = tokio::spawn(async move { reading.read(|| panic!("on purpose")) });
-        assert!(read.await.expect_err("it panicked").is_panic());
+        let read = async move { reading.read::<()>(|| panic!("on purpose")) };
+        let outcome = tokio::spawn(read).await.expect("the thread goes on");
+        assert!(matches!(outcome, Err(Error::Internal(Internal::Panicked))));
         assert_eq!(in_place.unguarded.available_permits(), 1);
         assert_eq!(in_place.reads.under_way.load(SeqCst), 0);
     }
