@@ -22,6 +22,7 @@ use crate::{
     in_place::{self, InPlace},
     jsonrpc::{self, Deadline, Json, Request},
     methods::{self, Method},
+    openrpc,
     params::Params,
     recorder::Recorder,
     server::Config,
@@ -88,6 +89,8 @@ pub(crate) enum Handler {
     Cairo(fn(&Call<'_>) -> Answer),
     /// Reads a transaction, on a blocking thread, and submits it.
     Write(fn(&Call<'_>) -> Result<RpcTransaction, Error>),
+    /// Says what is served.
+    Discover,
     /// Opens a subscription; over WebSocket only.
     Subscribe(fn(&Call<'_>) -> Result<Subscription, Error>),
     /// Closes one.
@@ -118,6 +121,7 @@ impl fmt::Debug for Handler {
             Self::Read(_) => "Read",
             Self::Cairo(_) => "Cairo",
             Self::Write(_) => "Write",
+            Self::Discover => "Discover",
             Self::Subscribe(_) => "Subscribe",
             Self::Unsubscribe => "Unsubscribe",
             Self::DevnetRead(_) => "DevnetRead",
@@ -250,6 +254,11 @@ impl Context {
                     self.blocking(&self.reading, asked, move |call| read(&call)).await?;
                 let admitted = self.sequencer.submit(transaction).await?;
                 json(Ok(crate::method::add_transaction::Submitted::from(admitted)))
+            }
+            Handler::Discover => {
+                let is_socket = caller.line.is_some();
+                let discover = move |call: Call<'_>| Ok(openrpc::discover(call.version, is_socket));
+                self.blocking(&self.reading, asked, discover).await
             }
             Handler::Subscribe(read) => {
                 let line = caller.line(method.name)?;

@@ -6,6 +6,7 @@
 
 use kraken_execution::{CallError, EstimateError, Fault, Rejection, RejectionKind, RevertError};
 use kraken_sequencer::{DevError, StartError, SubmitError};
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};
 use starknet_types_core::felt::Felt;
@@ -73,6 +74,9 @@ pub(crate) enum Error {
     /// See the specification.
     #[error("Requested page size is too big")]
     PageSizeTooBig,
+    /// See the specification. Nobody gets it: block 0 is there before anything is served.
+    #[error("There are no blocks")]
+    NoBlocks,
     /// See the specification.
     #[error("The supplied continuation token is invalid or unknown")]
     InvalidContinuationToken,
@@ -157,8 +161,9 @@ pub(crate) enum Error {
 }
 
 /// Why a transaction that is known has no trace.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[schemars(rename = "UNTRACED_STATUS")]
 pub(crate) enum Untraced {
     /// It is not executed yet.
     Received,
@@ -307,6 +312,7 @@ impl Error {
             Self::ClassHashNotFound => 28,
             Self::TransactionHashNotFound => 29,
             Self::PageSizeTooBig => 31,
+            Self::NoBlocks => 32,
             Self::InvalidContinuationToken => 33,
             Self::TooManyKeysInFilter => 34,
             Self::Contract { .. } => 40,
@@ -396,6 +402,7 @@ impl Error {
             | Self::ClassHashNotFound
             | Self::TransactionHashNotFound
             | Self::PageSizeTooBig
+            | Self::NoBlocks
             | Self::InvalidContinuationToken
             | Self::TooManyKeysInFilter
             | Self::StorageProofNotSupported

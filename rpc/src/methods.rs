@@ -1,4 +1,4 @@
-//! The method table: each method once, with its parameters, its errors and what answers it.
+//! The method table: each method once, with its parameters, its result, its errors and what answers it.
 //!
 //! Parameter names in errors come from it, and so do the documents that describe what is served.
 
@@ -6,9 +6,31 @@ use futures::FutureExt;
 
 use crate::{
     dispatch::{Handler, json},
+    dto::{
+        block::{Block, TransactionWithReceipt},
+        event::EventsChunk,
+        fee::FeeEstimate,
+        felt::Hex,
+        proof::StorageProof,
+        receipt::ReceiptWithBlock,
+        state_update::StateUpdate,
+        trace::TransactionTrace,
+        transaction::TransactionWithHash,
+    },
     error::{Error, Internal},
-    method,
+    method::{
+        self,
+        add_transaction::{Declared, Deployed, Invoked},
+        devnet,
+    },
+    openrpc::Document,
     params::{Param, optional, required},
+    recorder::Recorded,
+    schema::{
+        self, Describe,
+        class::{Class, CompiledClass},
+        of, request,
+    },
     version::Version::{self, V0_10},
 };
 
@@ -19,6 +41,8 @@ pub(crate) struct Method {
     pub(crate) name: &'static str,
     /// In the order of the specification.
     pub(crate) params: &'static [Param],
+    /// What its answer looks like.
+    pub(crate) result: Describe,
     /// The codes of the specification that it may answer with.
     pub(crate) errors: &'static [i32],
     /// What answers it.
@@ -60,177 +84,221 @@ const NEWER_ERRORS: [(Version, &str, i32); 3] = [
     (V0_10, "starknet_addInvokeTransaction", 69),
 ];
 
-const BLOCK: Param = required("block_id");
-const FLAGS: Param = optional("response_flags").since(V0_10);
-const TRANSACTION: Param = required("transaction_hash");
-const CONTRACT: Param = required("contract_address");
+const BLOCK: Param = required::<request::BlockId>("block_id");
+const SETTLED: Param = required::<request::ConfirmedBlockId>("block_id");
+const FLAGS: Param = optional::<Vec<request::TransactionFlag>>("response_flags").since(V0_10);
+const TRANSACTION: Param = required::<schema::TxHash>("transaction_hash");
+const CONTRACT: Param = required::<schema::Address>("contract_address");
 
 /// Every method, in the order of the specification.
 pub(crate) const METHODS: &[Method] = &[
     Method {
+        name: "rpc.discover",
+        params: &[],
+        result: of::<Document>,
+        errors: &[],
+        handler: Handler::Discover,
+    },
+    Method {
         name: "starknet_specVersion",
         params: &[],
+        result: of::<String>,
         errors: &[],
         handler: Handler::Read(|call| json(Ok(call.version.spec()))),
     },
     Method {
         name: "starknet_getBlockWithTxHashes",
         params: &[BLOCK],
+        result: of::<Block<schema::TxHash>>,
         errors: &[24],
         handler: Handler::Read(method::get_block::with_tx_hashes),
     },
     Method {
         name: "starknet_getBlockWithTxs",
         params: &[BLOCK, FLAGS],
+        result: of::<Block<TransactionWithHash<'_>>>,
         errors: &[24],
         handler: Handler::Read(method::get_block::with_txs),
     },
     Method {
         name: "starknet_getBlockWithReceipts",
         params: &[BLOCK, FLAGS],
+        result: of::<Block<TransactionWithReceipt<'_>>>,
         errors: &[24],
         handler: Handler::Read(method::get_block::with_receipts),
     },
     Method {
         name: "starknet_getStateUpdate",
-        params: &[BLOCK, optional("contract_addresses").since(V0_10)],
+        params: &[BLOCK, optional::<Vec<schema::Address>>("contract_addresses").since(V0_10)],
+        result: of::<StateUpdate>,
         errors: &[24],
         handler: Handler::Read(|call| json(method::get_state_update::answer(call))),
     },
     Method {
         name: "starknet_getStorageAt",
-        params: &[CONTRACT, required("key"), BLOCK, FLAGS],
+        params: &[
+            CONTRACT,
+            required::<schema::StorageKey>("key"),
+            BLOCK,
+            optional::<Vec<request::StorageFlag>>("response_flags").since(V0_10),
+        ],
+        result: of::<method::get_storage_at::Stored>,
         errors: &[20, 24],
         handler: Handler::Read(|call| json(method::get_storage_at::answer(call))),
     },
     Method {
         name: "starknet_getTransactionStatus",
         params: &[TRANSACTION],
+        result: of::<method::get_transaction_status::Status<'_>>,
         errors: &[29],
         handler: Handler::Read(method::get_transaction_status::answer),
     },
     Method {
         name: "starknet_getMessagesStatus",
-        params: &[TRANSACTION],
+        params: &[required::<Hex<[u8; 32]>>("transaction_hash")],
+        result: of::<Vec<method::get_messages_status::Status>>,
         errors: &[29],
         handler: Handler::Read(method::get_messages_status::answer),
     },
     Method {
         name: "starknet_getTransactionByHash",
         params: &[TRANSACTION, FLAGS],
+        result: of::<TransactionWithHash<'_>>,
         errors: &[29],
         handler: Handler::Read(method::get_transaction::by_hash),
     },
     Method {
         name: "starknet_getTransactionByBlockIdAndIndex",
-        params: &[BLOCK, required("index"), FLAGS],
+        params: &[BLOCK, required::<u64>("index"), FLAGS],
+        result: of::<TransactionWithHash<'_>>,
         errors: &[24, 27],
         handler: Handler::Read(method::get_transaction::by_block_id_and_index),
     },
     Method {
         name: "starknet_getTransactionReceipt",
         params: &[TRANSACTION],
+        result: of::<ReceiptWithBlock<'_>>,
         errors: &[29],
         handler: Handler::Read(method::get_transaction_receipt::answer),
     },
     Method {
         name: "starknet_getClass",
-        params: &[BLOCK, required("class_hash")],
+        params: &[BLOCK, required::<schema::Felt>("class_hash")],
+        result: of::<Class>,
         errors: &[24, 28],
         handler: Handler::Read(method::get_class::by_hash),
     },
     Method {
         name: "starknet_getClassHashAt",
         params: &[BLOCK, CONTRACT],
+        result: of::<schema::Felt>,
         errors: &[20, 24],
         handler: Handler::Read(|call| json(method::get_class_hash_at::answer(call))),
     },
     Method {
         name: "starknet_getClassAt",
         params: &[BLOCK, CONTRACT],
+        result: of::<Class>,
         errors: &[20, 24],
         handler: Handler::Read(method::get_class::at),
     },
     Method {
         name: "starknet_getBlockTransactionCount",
         params: &[BLOCK],
+        result: of::<u64>,
         errors: &[24],
         handler: Handler::Read(|call| json(method::get_block::transaction_count(call))),
     },
     Method {
         name: "starknet_call",
-        params: &[required("request"), BLOCK],
+        params: &[required::<request::FunctionCall>("request"), BLOCK],
+        result: of::<Vec<schema::Felt>>,
         errors: &[20, 21, 24, 40],
         handler: Handler::Cairo(|call| json(method::call::answer(call))),
     },
     Method {
         name: "starknet_estimateFee",
-        params: &[required("request"), required("simulation_flags"), BLOCK],
+        params: &[
+            required::<Vec<request::Broadcasted>>("request"),
+            required::<Vec<request::EstimateFlag>>("simulation_flags"),
+            BLOCK,
+        ],
+        result: of::<Vec<FeeEstimate>>,
         errors: &[20, 24, 41],
         handler: Handler::Cairo(|call| json(method::estimate_fee::answer(call))),
     },
     Method {
         name: "starknet_estimateMessageFee",
-        params: &[required("message"), BLOCK],
+        params: &[required::<request::MessageFromL1>("message"), BLOCK],
+        result: of::<FeeEstimate>,
         errors: &[20, 24, 40],
         handler: Handler::Cairo(|call| json(method::estimate_message_fee::answer(call))),
     },
     Method {
         name: "starknet_blockNumber",
         params: &[],
+        result: of::<u64>,
         errors: &[32],
         handler: Handler::Read(|call| json(Ok(call.view.latest()))),
     },
     Method {
         name: "starknet_blockHashAndNumber",
         params: &[],
+        result: of::<method::get_block::HashAndNumber>,
         errors: &[32],
         handler: Handler::Read(|call| json(method::get_block::hash_and_number(call))),
     },
     Method {
         name: "starknet_chainId",
         params: &[],
+        result: of::<schema::Number>,
         errors: &[],
         handler: Handler::Read(|call| json(Ok(call.context.sequencer.chain().id().as_hex()))),
     },
     Method {
         name: "starknet_syncing",
         params: &[],
+        result: of::<method::syncing::Syncing>,
         errors: &[],
         handler: Handler::Read(|call| json(method::syncing::answer(call))),
     },
     Method {
         name: "starknet_getEvents",
-        params: &[required("filter")],
+        params: &[required::<request::EventsRequest>("filter")],
+        result: of::<EventsChunk>,
         errors: &[24, 31, 33, 34],
         handler: Handler::Read(|call| json(method::get_events::answer(call))),
     },
     Method {
         name: "starknet_getNonce",
         params: &[BLOCK, CONTRACT],
+        result: of::<schema::Felt>,
         errors: &[20, 24],
         handler: Handler::Read(|call| json(method::get_nonce::answer(call))),
     },
     Method {
         name: "starknet_getStorageProof",
         params: &[
-            BLOCK,
-            optional("class_hashes"),
-            optional("contract_addresses"),
-            optional("contracts_storage_keys"),
+            SETTLED,
+            optional::<Vec<schema::Felt>>("class_hashes"),
+            optional::<Vec<schema::Address>>("contract_addresses"),
+            optional::<Vec<request::StorageKeys>>("contracts_storage_keys"),
         ],
+        result: of::<StorageProof>,
         errors: &[24, 42],
         handler: Handler::Read(|call| json(method::get_storage_proof::answer(call))),
     },
     Method {
         name: "starknet_getCompiledCasm",
-        params: &[required("class_hash")],
+        params: &[required::<schema::Felt>("class_hash")],
+        result: of::<CompiledClass>,
         errors: &[28, 100],
         handler: Handler::Read(method::get_compiled_casm::answer),
     },
     Method {
         name: "starknet_traceTransaction",
         params: &[TRANSACTION],
+        result: of::<TransactionTrace<'_>>,
         errors: &[10, 29],
         handler: Handler::Cairo(method::trace::transaction),
     },
@@ -238,86 +306,101 @@ pub(crate) const METHODS: &[Method] = &[
         name: "starknet_simulateTransactions",
         params: &[
             BLOCK,
-            required("transactions"),
-            required("simulation_flags"),
-            optional("trace_flags").since(V0_10),
+            required::<Vec<request::Broadcasted>>("transactions"),
+            required::<Vec<request::SimulationFlag>>("simulation_flags"),
+            optional::<Vec<request::TraceFlag>>("trace_flags").since(V0_10),
         ],
+        result: of::<method::simulate_transactions::Answer<'_>>,
         errors: &[24, 41],
         handler: Handler::Cairo(method::simulate_transactions::answer),
     },
     Method {
         name: "starknet_traceBlockTransactions",
-        params: &[BLOCK, optional("trace_flags").since(V0_10)],
+        params: &[SETTLED, optional::<Vec<request::TraceFlag>>("trace_flags").since(V0_10)],
+        result: of::<method::trace::Answer<'_>>,
         errors: &[24],
         handler: Handler::Cairo(method::trace::block_transactions),
     },
     Method {
         name: "starknet_addInvokeTransaction",
-        params: &[required("invoke_transaction")],
+        params: &[required::<request::Invoke>("invoke_transaction")],
+        result: of::<Invoked>,
         errors: &[52, 53, 54, 55, 58, 59, 61, 63, 64, 65, 69],
         handler: Handler::Write(method::add_transaction::invoke),
     },
     Method {
         name: "starknet_addDeclareTransaction",
-        params: &[required("declare_transaction")],
+        params: &[required::<request::Declare>("declare_transaction")],
+        result: of::<Declared>,
         errors: &[51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 62, 63, 64, 65],
         handler: Handler::Write(method::add_transaction::declare),
     },
     Method {
         name: "starknet_addDeployAccountTransaction",
-        params: &[required("deploy_account_transaction")],
+        params: &[required::<request::DeployAccount>("deploy_account_transaction")],
+        result: of::<Deployed>,
         errors: &[28, 52, 53, 54, 55, 58, 59, 61, 63, 64, 65],
         handler: Handler::Write(method::add_transaction::deploy_account),
     },
     Method {
         name: "starknet_subscribeNewHeads",
-        params: &[optional("block_id")],
+        params: &[optional::<request::SubscriptionBlockId>("block_id")],
+        result: of::<schema::SubscriptionId>,
         errors: &[24, 68],
         handler: Handler::Subscribe(method::subscribe::new_heads),
     },
     Method {
         name: "starknet_subscribeEvents",
         params: &[
-            optional("from_address"),
-            optional("keys"),
-            optional("block_id"),
-            optional("finality_status"),
+            optional::<request::Addresses>("from_address"),
+            optional::<request::Keys>("keys"),
+            optional::<request::SubscriptionBlockId>("block_id"),
+            optional::<request::Finality>("finality_status"),
         ],
+        result: of::<schema::SubscriptionId>,
         errors: &[24, 34, 68],
         handler: Handler::Subscribe(method::subscribe::events),
     },
     Method {
         name: "starknet_subscribeTransactionStatus",
         // The second is not of this version; starknet.js sends it all the same.
-        params: &[TRANSACTION, optional("block_id")],
+        params: &[TRANSACTION, optional::<request::BlockId>("block_id")],
+        result: of::<schema::SubscriptionId>,
         errors: &[],
         handler: Handler::Subscribe(method::subscribe::transaction_status),
     },
     Method {
         name: "starknet_subscribeNewTransactionReceipts",
-        params: &[optional("finality_status"), optional("sender_address")],
+        params: &[
+            optional::<Vec<request::Finality>>("finality_status"),
+            optional::<Vec<schema::Address>>("sender_address"),
+        ],
+        result: of::<schema::SubscriptionId>,
         errors: &[67],
         handler: Handler::Subscribe(method::subscribe::receipts),
     },
     Method {
         name: "starknet_subscribeNewTransactions",
         params: &[
-            optional("finality_status"),
-            optional("sender_address"),
-            optional("tags").since(V0_10),
+            optional::<Vec<request::Status>>("finality_status"),
+            optional::<Vec<schema::Address>>("sender_address"),
+            optional::<Vec<request::TransactionFlag>>("tags").since(V0_10),
         ],
+        result: of::<schema::SubscriptionId>,
         errors: &[67],
         handler: Handler::Subscribe(method::subscribe::transactions),
     },
     Method {
         name: "starknet_unsubscribe",
-        params: &[required("subscription_id")],
+        params: &[required::<schema::SubscriptionId>("subscription_id")],
+        result: of::<bool>,
         errors: &[66],
         handler: Handler::Unsubscribe,
     },
     Method {
         name: "devnet_getPredeployedAccounts",
-        params: &[optional("with_balance")],
+        params: &[optional::<bool>("with_balance")],
+        result: of::<Vec<devnet::accounts::Account>>,
         errors: &[],
         handler: Handler::DevnetRead(|call| {
             method::devnet::accounts::get_predeployed_accounts(call).map(json).boxed()
@@ -326,11 +409,12 @@ pub(crate) const METHODS: &[Method] = &[
     Method {
         name: "devnet_getAccountBalance",
         params: &[
-            required("address"),
-            optional("unit"),
-            optional("block_id"),
-            optional("block_tag"),
+            required::<schema::Address>("address"),
+            optional::<devnet::Unit>("unit"),
+            optional::<request::BlockId>("block_id"),
+            optional::<request::BlockId>("block_tag"),
         ],
+        result: of::<devnet::accounts::Balance>,
         errors: &[24],
         handler: Handler::DevnetRead(|call| {
             method::devnet::accounts::get_account_balance(call).map(json).boxed()
@@ -338,13 +422,19 @@ pub(crate) const METHODS: &[Method] = &[
     },
     Method {
         name: "devnet_mint",
-        params: &[required("address"), required("amount"), optional("unit")],
+        params: &[
+            required::<schema::Address>("address"),
+            required::<request::Amount>("amount"),
+            optional::<devnet::Unit>("unit"),
+        ],
+        result: of::<method::mint::Minted>,
         errors: &[],
         handler: Handler::DevnetControl(|call| method::mint::answer(call).map(json).boxed()),
     },
     Method {
         name: "devnet_getConfig",
         params: &[],
+        result: of::<devnet::config::DevnetConfig>,
         errors: &[],
         handler: Handler::DevnetRead(|call| {
             method::devnet::config::get_config(call).map(json).boxed()
@@ -353,6 +443,7 @@ pub(crate) const METHODS: &[Method] = &[
     Method {
         name: "devnet_getStatus",
         params: &[],
+        result: of::<devnet::config::Status>,
         errors: &[],
         handler: Handler::DevnetRead(|call| {
             method::devnet::config::get_status(call).map(json).boxed()
@@ -361,6 +452,7 @@ pub(crate) const METHODS: &[Method] = &[
     Method {
         name: "devnet_createBlock",
         params: &[],
+        result: of::<devnet::blocks::CreatedBlock>,
         errors: &[],
         handler: Handler::DevnetControl(|call| {
             method::devnet::blocks::create_block(call).map(json).boxed()
@@ -368,7 +460,8 @@ pub(crate) const METHODS: &[Method] = &[
     },
     Method {
         name: "devnet_setTime",
-        params: &[required("time"), optional("generate_block")],
+        params: &[required::<u64>("time"), optional::<bool>("generate_block")],
+        result: of::<devnet::blocks::TimeSet>,
         errors: &[],
         handler: Handler::DevnetControl(|call| {
             method::devnet::blocks::set_time(call).map(json).boxed()
@@ -376,7 +469,8 @@ pub(crate) const METHODS: &[Method] = &[
     },
     Method {
         name: "devnet_increaseTime",
-        params: &[required("time")],
+        params: &[required::<u64>("time")],
+        result: of::<devnet::blocks::TimeIncreased>,
         errors: &[],
         handler: Handler::DevnetControl(|call| {
             method::devnet::blocks::increase_time(call).map(json).boxed()
@@ -384,7 +478,8 @@ pub(crate) const METHODS: &[Method] = &[
     },
     Method {
         name: "devnet_abortBlocks",
-        params: &[required("starting_block_id")],
+        params: &[required::<request::BlockId>("starting_block_id")],
+        result: of::<devnet::blocks::Aborted>,
         errors: &[24],
         handler: Handler::DevnetControl(|call| {
             method::devnet::blocks::abort_blocks(call).map(json).boxed()
@@ -392,7 +487,8 @@ pub(crate) const METHODS: &[Method] = &[
     },
     Method {
         name: "devnet_acceptOnL1",
-        params: &[required("starting_block_id")],
+        params: &[required::<request::BlockId>("starting_block_id")],
+        result: of::<devnet::blocks::AcceptedOnL1>,
         errors: &[24],
         handler: Handler::DevnetControl(|call| {
             method::devnet::blocks::accept_on_l1(call).map(json).boxed()
@@ -401,20 +497,22 @@ pub(crate) const METHODS: &[Method] = &[
     Method {
         name: "devnet_setGasPrice",
         params: &[
-            optional("gas_price_wei"),
-            optional("data_gas_price_wei"),
-            optional("l2_gas_price_wei"),
-            optional("gas_price_fri"),
-            optional("data_gas_price_fri"),
-            optional("l2_gas_price_fri"),
-            optional("generate_block"),
+            optional::<request::Price>("gas_price_wei"),
+            optional::<request::Price>("data_gas_price_wei"),
+            optional::<request::Price>("l2_gas_price_wei"),
+            optional::<request::Price>("gas_price_fri"),
+            optional::<request::Price>("data_gas_price_fri"),
+            optional::<request::Price>("l2_gas_price_fri"),
+            optional::<bool>("generate_block"),
         ],
+        result: of::<devnet::gas::Prices>,
         errors: &[],
         handler: Handler::DevnetControl(|call| method::devnet::gas::set(call).map(json).boxed()),
     },
     Method {
         name: "devnet_impersonateAccount",
-        params: &[required("account_address")],
+        params: &[required::<schema::Address>("account_address")],
+        result: of::<devnet::Done>,
         errors: &[],
         handler: Handler::DevnetControl(|call| {
             method::devnet::impersonation::start(call).map(json).boxed()
@@ -422,7 +520,8 @@ pub(crate) const METHODS: &[Method] = &[
     },
     Method {
         name: "devnet_stopImpersonateAccount",
-        params: &[required("account_address")],
+        params: &[required::<schema::Address>("account_address")],
+        result: of::<devnet::Done>,
         errors: &[],
         handler: Handler::DevnetControl(|call| {
             method::devnet::impersonation::stop(call).map(json).boxed()
@@ -431,6 +530,7 @@ pub(crate) const METHODS: &[Method] = &[
     Method {
         name: "devnet_autoImpersonate",
         params: &[],
+        result: of::<devnet::Done>,
         errors: &[],
         handler: Handler::DevnetControl(|call| {
             method::devnet::impersonation::start_all(call).map(json).boxed()
@@ -439,6 +539,7 @@ pub(crate) const METHODS: &[Method] = &[
     Method {
         name: "devnet_stopAutoImpersonate",
         params: &[],
+        result: of::<devnet::Done>,
         errors: &[],
         handler: Handler::DevnetControl(|call| {
             method::devnet::impersonation::stop_all(call).map(json).boxed()
@@ -447,6 +548,7 @@ pub(crate) const METHODS: &[Method] = &[
     Method {
         name: "devnet_snapshot",
         params: &[],
+        result: of::<Hex<u64>>,
         errors: &[],
         handler: Handler::DevnetControl(|call| {
             method::devnet::snapshots::snapshot(call).map(json).boxed()
@@ -454,7 +556,8 @@ pub(crate) const METHODS: &[Method] = &[
     },
     Method {
         name: "devnet_revert",
-        params: &[required("snapshot_id")],
+        params: &[required::<request::SnapshotId>("snapshot_id")],
+        result: of::<bool>,
         errors: &[],
         handler: Handler::DevnetControl(|call| {
             method::devnet::snapshots::revert(call).map(json).boxed()
@@ -462,7 +565,8 @@ pub(crate) const METHODS: &[Method] = &[
     },
     Method {
         name: "devnet_restart",
-        params: &[optional("restart_l1_to_l2_messaging")],
+        params: &[optional::<bool>("restart_l1_to_l2_messaging")],
+        result: of::<devnet::Done>,
         errors: &[],
         handler: Handler::DevnetControl(|call| {
             method::devnet::snapshots::restart(call).map(json).boxed()
@@ -470,19 +574,25 @@ pub(crate) const METHODS: &[Method] = &[
     },
     Method {
         name: "devnet_dump",
-        params: &[optional("path"), optional("inline")],
+        params: &[optional::<String>("path"), optional::<bool>("inline")],
+        result: of::<Vec<Recorded>>,
         errors: &[],
         handler: Handler::DevnetControl(|call| method::devnet::dump::dump(call).map(json).boxed()),
     },
     Method {
         name: "devnet_load",
-        params: &[optional("path"), optional("events")],
+        params: &[optional::<String>("path"), optional::<Vec<Recorded>>("events")],
+        result: of::<devnet::Done>,
         errors: &[],
         handler: Handler::DevnetControl(|call| method::devnet::dump::load(call).map(json).boxed()),
     },
     Method {
         name: "devnet_applyStateDiff",
-        params: &[required("state_diff"), optional("classes")],
+        params: &[
+            required::<request::StateChanges>("state_diff"),
+            optional::<Vec<request::GivenClass>>("classes"),
+        ],
+        result: of::<devnet::state_diff::Applied>,
         errors: &[20, 28, 56],
         handler: Handler::DevnetControl(|call| {
             method::devnet::state_diff::apply(call).map(json).boxed()
@@ -491,11 +601,12 @@ pub(crate) const METHODS: &[Method] = &[
     Method {
         name: "devnet_postmanLoad",
         params: &[
-            required("network_url"),
-            optional("messaging_contract_address"),
-            optional("address"),
-            optional("deployer_account_private_key"),
+            required::<String>("network_url"),
+            optional::<String>("messaging_contract_address"),
+            optional::<schema::Address>("address"),
+            optional::<String>("deployer_account_private_key"),
         ],
+        result: of::<devnet::Done>,
         errors: &[],
         handler: Handler::DevnetControl(|call| {
             method::devnet::postman::refuse(call).map(json).boxed()
@@ -503,7 +614,8 @@ pub(crate) const METHODS: &[Method] = &[
     },
     Method {
         name: "devnet_postmanFlush",
-        params: &[optional("dry_run")],
+        params: &[optional::<bool>("dry_run")],
+        result: of::<devnet::Done>,
         errors: &[],
         handler: Handler::DevnetControl(|call| {
             method::devnet::postman::refuse(call).map(json).boxed()
@@ -512,14 +624,15 @@ pub(crate) const METHODS: &[Method] = &[
     Method {
         name: "devnet_postmanSendMessageToL2",
         params: &[
-            required("l2_contract_address"),
-            required("entry_point_selector"),
-            required("l1_contract_address"),
-            required("payload"),
-            required("paid_fee_on_l1"),
-            required("nonce"),
-            optional("l1_transaction_hash"),
+            required::<schema::Address>("l2_contract_address"),
+            required::<schema::Felt>("entry_point_selector"),
+            required::<request::EthAddress>("l1_contract_address"),
+            required::<Vec<schema::Felt>>("payload"),
+            required::<Hex<u128>>("paid_fee_on_l1"),
+            required::<schema::Felt>("nonce"),
+            optional::<Hex<[u8; 32]>>("l1_transaction_hash"),
         ],
+        result: of::<devnet::postman::Sent>,
         errors: &[59],
         handler: Handler::DevnetControl(|call| {
             method::devnet::postman::send_message_to_l2(call).map(json).boxed()
@@ -527,7 +640,12 @@ pub(crate) const METHODS: &[Method] = &[
     },
     Method {
         name: "devnet_postmanConsumeMessageFromL2",
-        params: &[required("from_address"), required("to_address"), required("payload")],
+        params: &[
+            required::<request::Addresses>("from_address"),
+            required::<request::EthAddress>("to_address"),
+            required::<Vec<schema::Felt>>("payload"),
+        ],
+        result: of::<devnet::Done>,
         errors: &[],
         handler: Handler::DevnetControl(|call| {
             method::devnet::postman::refuse(call).map(json).boxed()
@@ -536,6 +654,7 @@ pub(crate) const METHODS: &[Method] = &[
     Method {
         name: "dev_generateBlock",
         params: &[],
+        result: of::<()>,
         errors: &[],
         handler: Handler::DevnetControl(|call| {
             method::katana::generate_block(call).map(json).boxed()
@@ -544,6 +663,7 @@ pub(crate) const METHODS: &[Method] = &[
     Method {
         name: "dev_nextBlockTimestamp",
         params: &[],
+        result: of::<u64>,
         errors: &[],
         handler: Handler::DevnetControl(|call| {
             method::katana::next_block_timestamp(call).map(json).boxed()
@@ -551,7 +671,8 @@ pub(crate) const METHODS: &[Method] = &[
     },
     Method {
         name: "dev_setNextBlockTimestamp",
-        params: &[required("timestamp")],
+        params: &[required::<u64>("timestamp")],
+        result: of::<()>,
         errors: &[],
         handler: Handler::DevnetControl(|call| {
             method::katana::set_next_block_timestamp(call).map(json).boxed()
@@ -559,7 +680,8 @@ pub(crate) const METHODS: &[Method] = &[
     },
     Method {
         name: "dev_increaseNextBlockTimestamp",
-        params: &[required("timestamp")],
+        params: &[required::<u64>("timestamp")],
+        result: of::<()>,
         errors: &[],
         handler: Handler::DevnetControl(|call| {
             method::katana::increase_next_block_timestamp(call).map(json).boxed()
@@ -567,7 +689,12 @@ pub(crate) const METHODS: &[Method] = &[
     },
     Method {
         name: "dev_setStorageAt",
-        params: &[CONTRACT, required("key"), required("value")],
+        params: &[
+            CONTRACT,
+            required::<schema::StorageKey>("key"),
+            required::<schema::Felt>("value"),
+        ],
+        result: of::<()>,
         errors: &[20],
         handler: Handler::DevnetControl(|call| {
             method::katana::set_storage_at(call).map(json).boxed()
@@ -576,6 +703,7 @@ pub(crate) const METHODS: &[Method] = &[
     Method {
         name: "dev_predeployedAccounts",
         params: &[],
+        result: of::<Vec<method::katana::Account>>,
         errors: &[],
         handler: Handler::DevnetRead(|call| {
             method::katana::predeployed_accounts(call).map(json).boxed()

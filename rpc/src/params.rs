@@ -2,19 +2,23 @@
 
 use std::{borrow::Cow, fmt, num::NonZeroU64};
 
+use schemars::JsonSchema;
 use serde::{
     Deserialize, Deserializer,
     de::{MapAccess, Visitor},
 };
 use serde_json::value::RawValue;
 
-use crate::version::Version;
+use crate::{
+    schema::{Describe, of},
+    version::Version,
+};
 
 /// The longest stretch of a caller's text that an error repeats, in characters.
 const ECHO_CHARS_MAX: usize = 80;
 
 /// A parameter of a method.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Param {
     /// As the specification names it.
     pub(crate) name: &'static str,
@@ -22,6 +26,8 @@ pub(crate) struct Param {
     pub(crate) presence: Presence,
     /// The first version that has it.
     pub(crate) since: Version,
+    /// What its value looks like.
+    pub(crate) describe: Describe,
 }
 
 /// Whether a parameter must be there.
@@ -34,13 +40,13 @@ pub(crate) enum Presence {
 }
 
 /// A parameter that must be there.
-pub(crate) const fn required(name: &'static str) -> Param {
-    Param { name, presence: Presence::Required, since: Version::V0_9 }
+pub(crate) const fn required<T: JsonSchema>(name: &'static str) -> Param {
+    Param { name, presence: Presence::Required, since: Version::V0_9, describe: of::<T> }
 }
 
 /// A parameter that may be missing or null.
-pub(crate) const fn optional(name: &'static str) -> Param {
-    Param { name, presence: Presence::Optional, since: Version::V0_9 }
+pub(crate) const fn optional<T: JsonSchema>(name: &'static str) -> Param {
+    Param { name, presence: Presence::Optional, since: Version::V0_9, describe: of::<T> }
 }
 
 impl Param {
@@ -418,7 +424,8 @@ impl FromInput for NonZeroU64 {
 mod tests {
     use super::*;
 
-    const SPEC: &[Param] = &[required("block"), required("count"), optional("flags")];
+    const SPEC: &[Param] =
+        &[required::<String>("block"), required::<String>("count"), optional::<String>("flags")];
 
     fn raw(text: &str) -> Box<RawValue> {
         serde_json::from_str(text).expect("valid JSON")
@@ -471,7 +478,8 @@ mod tests {
 
     #[test]
     fn an_older_caller_does_not_know_what_is_newer() {
-        const SPEC: &[Param] = &[required("a"), optional("b").since(Version::V0_10)];
+        const SPEC: &[Param] =
+            &[required::<String>("a"), optional::<String>("b").since(Version::V0_10)];
         let bind = |text: &str, version| {
             let raw = raw(text);
             Params::bind(SPEC, Some(&raw), version)

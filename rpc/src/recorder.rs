@@ -11,6 +11,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -43,16 +44,19 @@ const RECORDED: [&str; 19] = [
 ];
 
 /// A request that changed the chain.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(inline)]
 pub(crate) struct Recorded {
     #[serde(default = "version")]
     jsonrpc: String,
     method: String,
     #[serde(default)]
+    #[schemars(with = "Option<serde_json::Value>")]
     params: Option<Json>,
     /// Nobody answers to it any more.
     #[serde(default)]
+    #[schemars(with = "Option<serde_json::Value>")]
     id: Option<Json>,
 }
 

@@ -4,6 +4,7 @@ use std::{io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use axum::Router;
 use kraken_sequencer::Sequencer;
+use schemars::JsonSchema;
 use serde::Serialize;
 use starknet_api::core::ClassHash;
 use tokio::{net::TcpListener, task::JoinHandle};
@@ -103,8 +104,9 @@ pub struct Dump {
 }
 
 /// When recorded requests are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[schemars(rename = "DUMP_ON")]
 pub enum DumpOn {
     /// When the node ends in peace.
     Exit,
@@ -115,8 +117,9 @@ pub enum DumpOn {
 }
 
 /// Which old states can be asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[schemars(rename = "STATE_ARCHIVE")]
 pub enum StateArchive {
     /// Nobody needs them.
     None,

@@ -2,6 +2,7 @@
 
 mod answers;
 mod matrix;
+mod openrpc;
 mod proofs;
 mod refusals;
 mod traces;

@@ -12,7 +12,7 @@ use kraken_tests::{
 use serde_json::json;
 use starknet_api::rpc_transaction::RpcTransaction;
 
-use crate::{answers, refusals, traces};
+use crate::{answers, openrpc, refusals, traces};
 
 /// What cannot occur, and why; code 0 is the answer.
 type Never = (&'static str, i64, &'static str);
@@ -61,12 +61,13 @@ impl Seen {
     }
 
     /// Prints what was seen by each version, and compares the page with it; nothing is missing but
-    /// what cannot be.
+    /// what cannot be. It is as the official documents say, and as the node itself does.
     #[expect(clippy::print_stderr, reason = "the tables are what these tests are for")]
-    fn check(&self, official: &Official, chain: &str, never: &[Never]) {
-        for (version, documents, coverage) in
-            [("0.10.2", &official.newest, &self.newest), ("0.9.0", &official.older, &self.older)]
-        {
+    fn check(&self, official: &Official, client: &Client, chain: &str, never: &[Never]) {
+        for (version, documents, coverage, client) in [
+            ("0.10.2", &official.newest, &self.newest, client),
+            ("0.9.0", &official.older, &self.older, client.older()),
+        ] {
             match coverage.table(documents, never) {
                 Ok(table) => {
                     eprintln!("{version}, {chain}\n{table}");
@@ -75,6 +76,9 @@ impl Seen {
                 Err(wrong) => panic!("{version}, {chain}:\n{}", wrong.join("\n")),
             }
             no_mutant_survives(coverage, documents);
+            let served = openrpc::served(client);
+            openrpc::all_fit(coverage, &served);
+            no_mutant_survives(coverage, &served);
         }
     }
 }
@@ -193,7 +197,7 @@ fn every_answer_and_every_error_is_of_the_documents() {
     }
     take_back(&client);
     take_back(client.older());
-    seen.check(official, "developer's chain", &NEVER);
+    seen.check(official, &client, "developer's chain", &NEVER);
 }
 
 #[test]
@@ -210,7 +214,7 @@ fn every_answer_and_every_error_of_a_committee_is_of_the_documents() {
         hear(client, &Wallet::new(8).transfer(7, nonce, 0, 1));
     }
     let never: Vec<_> = NEVER.iter().chain(&NEVER_ON_A_COMMITTEE).copied().collect();
-    seen.check(official, "committee", &never);
+    seen.check(official, &client, "committee", &never);
 }
 
 /// A check that lets a wrong answer or notice through is worth nothing.

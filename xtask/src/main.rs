@@ -16,6 +16,7 @@ mod mutants;
 mod net;
 mod node;
 mod node_js;
+mod openrpc;
 mod pages;
 mod process;
 mod python;
@@ -58,6 +59,8 @@ Commands:
                         a minute of it.
   pages                 Writes the tables of docs/bad-inputs.md and docs/conformance.md anew: what a
                         node says, as the tests see it.
+  openrpc               Writes openrpc/*.json anew: what the node serves, as its method table and the
+                        types of its answers say it.
   contracts [--check]   Compiles contracts/src/*.cairo to contracts/compiled. --check compares
                         with what is committed instead of writing it.
   mutants [NAME]        Breaks the rules of simulation/mutants.toml one at a time, in a copy, and
@@ -116,6 +119,7 @@ fn run(arguments: &[String]) -> Result<()> {
         ["clients", suites @ ..] => clients::run_named(Profile::Development, suites),
         ["chaos", arguments @ ..] => chaos::run(arguments),
         ["pages"] => pages::write(),
+        ["openrpc"] => openrpc::write(),
         ["contracts"] => contracts::write(),
         ["contracts", "--check"] => contracts::check(),
         ["sim", arguments @ ..] => sim::run(arguments),
@@ -127,7 +131,7 @@ fn run(arguments: &[String]) -> Result<()> {
         ["bench", "transfers", arguments @ ..] => transfers::run(arguments),
         ["bench", arguments @ ..] => bench::node(arguments),
         ["net"] => net::run(),
-        ["check" | "contracts" | "mutants" | "net" | "pages", rest @ ..] => {
+        ["check" | "contracts" | "mutants" | "net" | "openrpc" | "pages", rest @ ..] => {
             bail!("cannot make sense of {:?}; see cargo xtask help", rest.join(" "))
         }
         [unknown, ..] => bail!("there is no command {unknown:?}; see cargo xtask help"),

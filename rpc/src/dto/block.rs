@@ -2,6 +2,7 @@
 
 use kraken_sequencer::BlockAt;
 use kraken_storage::Header;
+use schemars::JsonSchema;
 use serde::Serialize;
 use starknet_api::block::{BlockInfo, FeeType};
 use starknet_types_core::felt::Felt;
@@ -13,22 +14,43 @@ use crate::{
         transaction::Transaction,
         written,
     },
+    schema,
     version::Version,
 };
 
 /// A block with its transactions, in the shape that the caller asked for: BLOCK_WITH_… when it is
 /// closed, PRE_CONFIRMED_BLOCK_WITH_… before.
-#[derive(Debug, Serialize)]
-pub(crate) struct Block<T> {
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(untagged)]
+#[schemars(inline)]
+pub(crate) enum Block<T> {
+    Closed(Box<ClosedBlock<T>>),
+    Open(Box<OpenBlock<T>>),
+}
+
+/// A block that has its hash.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "BLOCK_OF_{T}")]
+pub(crate) struct ClosedBlock<T> {
+    status: Finality,
     #[serde(flatten)]
-    closed: Option<Closed>,
+    sealed: Sealed,
+    #[serde(flatten)]
+    open: OpenBlock<T>,
+}
+
+/// A block, but for what it has once it is closed.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "PRE_CONFIRMED_BLOCK_OF_{T}")]
+pub(crate) struct OpenBlock<T> {
     #[serde(flatten)]
     common: Common,
     transactions: Vec<T>,
 }
 
 /// A transaction with its receipt.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "TXN_WITH_RECEIPT")]
 pub(crate) struct TransactionWithReceipt<'a> {
     /// Without its hash.
     pub(crate) transaction: Transaction<'a>,
@@ -37,7 +59,8 @@ pub(crate) struct TransactionWithReceipt<'a> {
 }
 
 /// BLOCK_HEADER.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "BLOCK_HEADER")]
 pub(crate) struct Head {
     #[serde(flatten)]
     sealed: Sealed,
@@ -45,38 +68,39 @@ pub(crate) struct Head {
     common: Common,
 }
 
-/// What a block has beyond an open one.
-#[derive(Debug, Serialize)]
-struct Closed {
-    status: Finality,
-    #[serde(flatten)]
-    sealed: Sealed,
-}
-
 /// What BLOCK_HEADER has beyond PRE_CONFIRMED_BLOCK_HEADER.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct Sealed {
     #[serde(serialize_with = "written::felt")]
+    #[schemars(with = "schema::BlockHash")]
     block_hash: Felt,
     #[serde(serialize_with = "written::felt")]
+    #[schemars(with = "schema::BlockHash")]
     parent_hash: Felt,
     #[serde(serialize_with = "written::felt")]
+    #[schemars(with = "schema::Felt")]
     new_root: Felt,
     /// Since version 0.10.
     #[serde(flatten)]
+    #[schemars(with = "Commitments")]
     commitments: Option<Commitments>,
 }
 
 /// What the hash of a block holds together.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(transform = schema::fields_since_v0_10)]
 struct Commitments {
     #[serde(serialize_with = "written::felt")]
+    #[schemars(with = "schema::Felt")]
     event_commitment: Felt,
     #[serde(serialize_with = "written::felt")]
+    #[schemars(with = "schema::Felt")]
     transaction_commitment: Felt,
     #[serde(serialize_with = "written::felt")]
+    #[schemars(with = "schema::Felt")]
     receipt_commitment: Felt,
     #[serde(serialize_with = "written::felt")]
+    #[schemars(with = "schema::Felt")]
     state_diff_commitment: Felt,
     event_count: u32,
     transaction_count: u32,
@@ -84,21 +108,24 @@ struct Commitments {
 }
 
 /// PRE_CONFIRMED_BLOCK_HEADER.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct Common {
     block_number: u64,
     timestamp: u64,
     #[serde(serialize_with = "written::felt")]
+    #[schemars(with = "schema::Address")]
     sequencer_address: Felt,
     l1_gas_price: Price,
     l2_gas_price: Price,
     l1_data_gas_price: Price,
+    #[schemars(extend("enum" = ["BLOB", "CALLDATA"]))]
     l1_da_mode: &'static str,
     starknet_version: String,
 }
 
 /// RESOURCE_PRICE.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "RESOURCE_PRICE")]
 struct Price {
     price_in_fri: Hex<u128>,
     price_in_wei: Hex<u128>,
@@ -112,13 +139,15 @@ impl<T> Block<T> {
         transactions: Vec<T>,
         version: Version,
     ) -> Self {
-        let closed = match block {
-            BlockAt::Closed(block) => {
-                Some(Closed { status, sealed: Sealed::new(&block.header, version) })
-            }
-            BlockAt::Unsealed(_) => None,
-        };
-        Self { closed, common: Common::new(block.info()), transactions }
+        let open = OpenBlock { common: Common::new(block.info()), transactions };
+        match block {
+            BlockAt::Closed(block) => Self::Closed(Box::new(ClosedBlock {
+                status,
+                sealed: Sealed::new(&block.header, version),
+                open,
+            })),
+            BlockAt::Unsealed(_) => Self::Open(Box::new(open)),
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Classes.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use starknet_api::{
     compression_utils::compress_and_encode,
@@ -7,23 +8,32 @@ use starknet_api::{
     deprecated_contract_class::{ContractClass, ContractClassAbiEntry, EntryPointV0},
 };
 
-use crate::error::Internal;
+use crate::{
+    error::Internal,
+    schema::class::{AbiEntry, DeprecatedEntryPoint},
+};
 
 /// DEPRECATED_CONTRACT_CLASS.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "DEPRECATED_CONTRACT_CLASS")]
 pub(crate) struct DeprecatedClass<'a> {
     /// JSON, compressed by gzip, in base 64.
     program: String,
     entry_points_by_type: EntryPoints<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Vec<AbiEntry>")]
     abi: Option<&'a [ContractClassAbiEntry]>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[schemars(rename = "DEPRECATED_ENTRY_POINTS")]
 struct EntryPoints<'a> {
+    #[schemars(with = "Vec<DeprecatedEntryPoint>")]
     constructor: &'a [EntryPointV0],
+    #[schemars(with = "Vec<DeprecatedEntryPoint>")]
     external: &'a [EntryPointV0],
+    #[schemars(with = "Vec<DeprecatedEntryPoint>")]
     l1_handler: &'a [EntryPointV0],
 }
 

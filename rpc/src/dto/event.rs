@@ -1,48 +1,62 @@
 //! Events.
 
 use kraken_storage::ExecutedTransaction;
+use schemars::JsonSchema;
 use serde::Serialize;
 use starknet_api::transaction::{self, EventData, EventKey};
 use starknet_types_core::felt::Felt;
 
 use crate::{
     dto::{receipt::Finality, written},
+    schema,
     version::Version,
 };
 
 /// EVENT.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "EVENT")]
 pub(crate) struct Event<'a> {
     #[serde(serialize_with = "written::felt")]
+    #[schemars(with = "schema::Address")]
     from_address: Felt,
     #[serde(serialize_with = "written::keys")]
+    #[schemars(with = "Vec<schema::Felt>")]
     keys: &'a [EventKey],
     #[serde(serialize_with = "written::data")]
+    #[schemars(with = "Vec<schema::Felt>")]
     data: &'a EventData,
 }
 
 /// EMITTED_EVENT.
-#[derive(Debug, PartialEq, Eq, Serialize)]
+#[derive(Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "EMITTED_EVENT")]
 pub(crate) struct EmittedEvent {
     #[serde(serialize_with = "written::felt")]
+    #[schemars(with = "schema::Address")]
     pub(crate) from_address: Felt,
     #[serde(serialize_with = "written::keys")]
+    #[schemars(with = "Vec<schema::Felt>")]
     pub(crate) keys: Vec<EventKey>,
     #[serde(serialize_with = "written::data")]
+    #[schemars(with = "Vec<schema::Felt>")]
     pub(crate) data: EventData,
     /// Missing until the block is closed.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "written::option")]
+    #[schemars(with = "schema::BlockHash")]
     pub(crate) block_hash: Option<Felt>,
     pub(crate) block_number: u64,
     #[serde(serialize_with = "written::felt")]
+    #[schemars(with = "schema::TxHash")]
     pub(crate) transaction_hash: Felt,
     /// Since version 0.10.
     #[serde(flatten)]
+    #[schemars(with = "EventPlace")]
     pub(crate) place: Option<EventPlace>,
 }
 
 /// Where an event is in its block.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(transform = schema::fields_since_v0_10)]
 pub(crate) struct EventPlace {
     /// Of the transaction in the block.
     pub(crate) transaction_index: usize,
@@ -51,7 +65,8 @@ pub(crate) struct EventPlace {
 }
 
 /// EMITTED_EVENT, and how far its transaction has come.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "EMITTED_EVENT_WITH_FINALITY")]
 pub(crate) struct FinalEvent {
     #[serde(flatten)]
     pub(crate) event: EmittedEvent,
@@ -59,11 +74,13 @@ pub(crate) struct FinalEvent {
 }
 
 /// EVENTS_CHUNK.
-#[derive(Debug, PartialEq, Eq, Serialize)]
+#[derive(Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "EVENTS_CHUNK")]
 pub(crate) struct EventsChunk {
     pub(crate) events: Vec<EmittedEvent>,
     /// Missing on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
     pub(crate) continuation_token: Option<String>,
 }
 

@@ -1,12 +1,14 @@
 //! Fee estimates.
 
 use kraken_execution::FeeEstimate as Estimate;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::dto::felt::Hex;
 
 /// FEE_ESTIMATE and MESSAGE_FEE_ESTIMATE, which differ in the unit.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "FEE_ESTIMATE")]
 pub(crate) struct FeeEstimate {
     l1_gas_consumed: Hex<u64>,
     l1_gas_price: Hex<u128>,
@@ -15,6 +17,7 @@ pub(crate) struct FeeEstimate {
     l1_data_gas_consumed: Hex<u64>,
     l1_data_gas_price: Hex<u128>,
     overall_fee: Hex<u128>,
+    #[schemars(extend("enum" = ["FRI", "WEI"]))]
     unit: &'static str,
 }
 

@@ -1,11 +1,15 @@
 //! What was read of a state.
 
 use kraken_execution::InitialReads as Reads;
+use schemars::JsonSchema;
 use serde::Serialize;
 use starknet_types_core::felt::Felt;
 
+use crate::schema;
+
 /// INITIAL_READS.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "INITIAL_READS")]
 pub(crate) struct InitialReads {
     storage: Vec<StorageRead>,
     nonces: Vec<NonceRead>,
@@ -13,27 +17,39 @@ pub(crate) struct InitialReads {
     declared_contracts: Vec<DeclarationRead>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(inline)]
 struct StorageRead {
+    #[schemars(with = "schema::Address")]
     contract_address: Felt,
+    #[schemars(with = "schema::StorageKey")]
     key: Felt,
+    #[schemars(with = "schema::Felt")]
     value: Felt,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(inline)]
 struct NonceRead {
+    #[schemars(with = "schema::Address")]
     contract_address: Felt,
+    #[schemars(with = "schema::Felt")]
     nonce: Felt,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(inline)]
 struct ClassHashRead {
+    #[schemars(with = "schema::Address")]
     contract_address: Felt,
+    #[schemars(with = "schema::Felt")]
     class_hash: Felt,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(inline)]
 struct DeclarationRead {
+    #[schemars(with = "schema::Felt")]
     class_hash: Felt,
     is_declared: bool,
 }

@@ -1,12 +1,16 @@
 //! Storage proofs.
 
 use kraken_storage::{ContractLeaf, Proof, ProofNode};
+use schemars::JsonSchema;
 use serde::Serialize;
 use starknet_api::block::BlockHash;
 use starknet_types_core::felt::Felt;
 
+use crate::schema;
+
 /// The result of `starknet_getStorageProof`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "STORAGE_PROOF")]
 pub(crate) struct StorageProof {
     classes_proof: Vec<NamedNode>,
     contracts_proof: ContractsProof,
@@ -15,7 +19,8 @@ pub(crate) struct StorageProof {
     global_roots: GlobalRoots,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(inline)]
 struct ContractsProof {
     nodes: Vec<NamedNode>,
     /// In the order of the request.
@@ -23,35 +28,57 @@ struct ContractsProof {
 }
 
 /// What the leaf of a contract is made of; all zero for no contract.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(inline)]
 struct Leaf {
+    #[schemars(with = "schema::Felt")]
     nonce: Felt,
+    #[schemars(with = "schema::Felt")]
     class_hash: Felt,
+    #[schemars(with = "schema::Felt")]
     storage_root: Felt,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(inline)]
 struct GlobalRoots {
+    #[schemars(with = "schema::Felt")]
     contracts_tree_root: Felt,
+    #[schemars(with = "schema::Felt")]
     classes_tree_root: Felt,
+    #[schemars(with = "schema::BlockHash")]
     block_hash: Felt,
 }
 
 /// An entry of NODE_HASH_TO_NODE_MAPPING.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "NODE_HASH_TO_NODE")]
 struct NamedNode {
+    #[schemars(with = "schema::Felt")]
     node_hash: Felt,
     node: Node,
 }
 
 /// MERKLE_NODE.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(untagged)]
+#[schemars(rename = "MERKLE_NODE")]
 enum Node {
     /// BINARY_NODE.
-    Binary { left: Felt, right: Felt },
+    Binary {
+        #[schemars(with = "schema::Felt")]
+        left: Felt,
+        #[schemars(with = "schema::Felt")]
+        right: Felt,
+    },
     /// EDGE_NODE.
-    Edge { path: Felt, length: u8, child: Felt },
+    Edge {
+        #[schemars(with = "schema::Felt")]
+        path: Felt,
+        length: u8,
+        #[schemars(with = "schema::Felt")]
+        child: Felt,
+    },
 }
 
 impl StorageProof {

@@ -2,6 +2,7 @@
 
 use kraken_sequencer::BlockAt;
 use kraken_storage::ExecutedTransaction;
+use schemars::JsonSchema;
 use serde::Serialize;
 use starknet_api::{
     block::BlockNumber,
@@ -15,13 +16,19 @@ use starknet_api::{
 use starknet_rust_core::types::{EthAddress, MsgToL2};
 use starknet_types_core::felt::Felt;
 
-use crate::dto::{event::Event, felt::Hex, transaction, written};
+use crate::{
+    dto::{event::Event, felt::Hex, transaction, written},
+    schema,
+};
 
 /// TXN_RECEIPT.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "TXN_RECEIPT")]
 pub(crate) struct Receipt<'a> {
+    #[schemars(extend("enum" = ["INVOKE", "DECLARE", "DEPLOY_ACCOUNT", "DEPLOY", "L1_HANDLER"]))]
     r#type: &'static str,
     #[serde(serialize_with = "written::felt")]
+    #[schemars(with = "schema::TxHash")]
     transaction_hash: Felt,
     actual_fee: FeePayment,
     finality_status: Finality,
@@ -32,25 +39,30 @@ pub(crate) struct Receipt<'a> {
     execution_resources: Resources,
     /// Of a deployment.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "schema::Address")]
     contract_address: Option<Felt>,
     /// Of a message from L1.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "schema::Number")]
     message_hash: Option<String>,
 }
 
 /// TXN_RECEIPT_WITH_BLOCK_INFO.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "TXN_RECEIPT_WITH_BLOCK_INFO")]
 pub(crate) struct ReceiptWithBlock<'a> {
     #[serde(flatten)]
     receipt: Receipt<'a>,
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "written::option")]
+    #[schemars(with = "schema::BlockHash")]
     block_hash: Option<Felt>,
     block_number: u64,
 }
 
 /// TXN_FINALITY_STATUS, and the status of a block.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[schemars(rename = "TXN_FINALITY_STATUS")]
 pub(crate) enum Finality {
     /// Executed, not yet durable.
     PreConfirmed,
@@ -63,30 +75,39 @@ pub(crate) enum Finality {
 }
 
 /// How a transaction ended.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
 pub(crate) struct Execution<'a> {
+    #[schemars(extend("enum" = ["SUCCEEDED", "REVERTED"]))]
     execution_status: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
     revert_reason: Option<&'a str>,
 }
 
 /// FEE_PAYMENT.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "FEE_PAYMENT")]
 struct FeePayment {
     amount: Hex<u128>,
+    #[schemars(extend("enum" = ["FRI", "WEI"]))]
     unit: &'static str,
 }
 
 /// MSG_TO_L1.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "MSG_TO_L1")]
 struct Message<'a> {
+    #[schemars(with = "schema::Address")]
     from_address: Felt,
+    #[schemars(with = "schema::Felt")]
     to_address: Felt,
+    #[schemars(with = "Vec<schema::Felt>")]
     payload: &'a [Felt],
 }
 
 /// EXECUTION_RESOURCES.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "EXECUTION_RESOURCES")]
 pub(crate) struct Resources {
     l1_gas: u64,
     l1_data_gas: u64,

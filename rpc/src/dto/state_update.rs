@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use starknet_api::{
     core::{ClassHash, ContractAddress},
@@ -9,30 +10,50 @@ use starknet_api::{
 };
 use starknet_types_core::felt::Felt;
 
-use crate::version::Version;
+use crate::{schema, version::Version};
 
 /// STATE_UPDATE, and PRE_CONFIRMED_STATE_UPDATE while the block has no hash.
-#[derive(Debug, Serialize)]
-pub(crate) struct StateUpdate {
-    /// Missing until the block is closed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) block_hash: Option<Felt>,
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(untagged)]
+#[schemars(inline)]
+pub(crate) enum StateUpdate {
+    Closed(ClosedUpdate),
+    Open(OpenUpdate),
+}
+
+/// What a closed block changed.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "STATE_UPDATE")]
+pub(crate) struct ClosedUpdate {
+    #[schemars(with = "schema::BlockHash")]
+    pub(crate) block_hash: Felt,
+    #[schemars(with = "schema::Felt")]
+    pub(crate) new_root: Felt,
+    #[serde(flatten)]
+    pub(crate) open: OpenUpdate,
+}
+
+/// What a block changes that is not closed.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "PRE_CONFIRMED_STATE_UPDATE")]
+pub(crate) struct OpenUpdate {
     /// Missing while the block before is open, too, but for callers who speak 0.9: they get zero.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "schema::Felt")]
     pub(crate) old_root: Option<Felt>,
-    /// Missing until the block is closed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) new_root: Option<Felt>,
     pub(crate) state_diff: StateDiff,
 }
 
 /// STATE_DIFF.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "STATE_DIFF")]
 pub(crate) struct StateDiff {
     storage_diffs: Vec<StorageDiff>,
+    #[schemars(with = "Vec<schema::Felt>")]
     deprecated_declared_classes: Vec<Felt>,
     declared_classes: Vec<DeclaredClass>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(transform = schema::since_v0_10)]
     migrated_compiled_classes: Vec<DeclaredClass>,
     deployed_contracts: Vec<DeployedContract>,
     replaced_classes: Vec<ReplacedClass>,
@@ -53,40 +74,57 @@ pub(crate) struct Context {
 }
 
 /// CONTRACT_STORAGE_DIFF_ITEM.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "CONTRACT_STORAGE_DIFF_ITEM")]
 struct StorageDiff {
+    #[schemars(with = "schema::Address")]
     address: Felt,
     storage_entries: Vec<StorageEntry>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(inline)]
 struct StorageEntry {
+    #[schemars(with = "schema::StorageKey")]
     key: Felt,
+    #[schemars(with = "schema::Felt")]
     value: Felt,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(inline)]
 struct DeclaredClass {
+    #[schemars(with = "schema::Felt")]
     class_hash: Felt,
+    #[schemars(with = "schema::Felt")]
     compiled_class_hash: Felt,
 }
 
 /// DEPLOYED_CONTRACT_ITEM.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "DEPLOYED_CONTRACT_ITEM")]
 struct DeployedContract {
+    #[schemars(with = "schema::Address")]
     address: Felt,
+    #[schemars(with = "schema::Felt")]
     class_hash: Felt,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(inline)]
 struct ReplacedClass {
+    #[schemars(with = "schema::Address")]
     contract_address: Felt,
+    #[schemars(with = "schema::Felt")]
     class_hash: Felt,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(inline)]
 struct NonceUpdate {
+    #[schemars(with = "schema::Address")]
     contract_address: Felt,
+    #[schemars(with = "schema::Felt")]
     nonce: Felt,
 }
 

@@ -30,7 +30,7 @@ use crate::{
         fee::FeeEstimate,
         flag::TransactionFlag,
         receipt::{Finality, Receipt, ReceiptWithBlock},
-        state_update::{Context, StateDiff, StateUpdate},
+        state_update::{Context, OpenUpdate, StateDiff, StateUpdate},
         transaction::{Transaction, TransactionWithHash},
     },
     fixture::{bounds, closed, emitted, executed, felts, invoke, unsealed},
@@ -445,12 +445,8 @@ fn a_filter_by_contract_leaves_declarations_alone() {
 
 #[test]
 fn a_state_update_without_a_hash_is_pre_confirmed() {
-    let update = StateUpdate {
-        block_hash: None,
-        old_root: Some(Felt::from(5)),
-        new_root: None,
-        state_diff: StateDiff::new(&ThinStateDiff::default(), &unfiltered()),
-    };
+    let state_diff = StateDiff::new(&ThinStateDiff::default(), &unfiltered());
+    let update = StateUpdate::Open(OpenUpdate { old_root: Some(Felt::from(5)), state_diff });
     let empty = json!({
         "storage_diffs": [],
         "deprecated_declared_classes": [],

@@ -1,6 +1,7 @@
 //! What happened in transactions.
 
 use kraken_execution::{CallType, Invocation, Kind, MainCall, Simulation, Trace};
+use schemars::JsonSchema;
 use serde::{Serialize, Serializer, ser::SerializeSeq};
 use starknet_api::{contract_class::EntryPointType, execution_resources::GasVector};
 use starknet_types_core::felt::Felt;
@@ -11,52 +12,73 @@ use crate::{
         receipt::Resources,
         state_update::{Context, StateDiff},
     },
+    schema,
     version::Version,
 };
 
 /// TRANSACTION_TRACE.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "TRANSACTION_TRACE")]
 pub(crate) struct TransactionTrace<'a> {
+    #[schemars(extend("enum" = ["INVOKE", "DECLARE", "DEPLOY_ACCOUNT", "L1_HANDLER"]))]
     r#type: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "FunctionInvocation<'a>")]
     validate_invocation: Option<FunctionInvocation<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Revertible<'a>")]
     execute_invocation: Option<Revertible<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Revertible<'a>")]
     constructor_invocation: Option<Revertible<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Revertible<'a>")]
     function_invocation: Option<Revertible<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "FunctionInvocation<'a>")]
     fee_transfer_invocation: Option<FunctionInvocation<'a>>,
     state_diff: StateDiff,
     execution_resources: Resources,
 }
 
 /// A trace of a block, with the hash of its transaction.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "TXN_HASH_WITH_TRACE")]
 pub(crate) struct TracedTransaction<'a> {
+    #[schemars(with = "schema::TxHash")]
     pub(crate) transaction_hash: Felt,
     pub(crate) trace_root: TransactionTrace<'a>,
 }
 
 /// What a transaction would do and cost.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "SIMULATED_TXN")]
 pub(crate) struct SimulatedTransaction<'a> {
     transaction_trace: TransactionTrace<'a>,
     fee_estimation: FeeEstimate,
 }
 
 /// FUNCTION_INVOCATION.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "FUNCTION_INVOCATION")]
 struct FunctionInvocation<'a> {
+    #[schemars(with = "schema::Address")]
     contract_address: Felt,
+    #[schemars(with = "schema::Felt")]
     entry_point_selector: Felt,
+    #[schemars(with = "Vec<schema::Felt>")]
     calldata: &'a [Felt],
+    #[schemars(with = "schema::Address")]
     caller_address: Felt,
+    #[schemars(with = "schema::Felt")]
     class_hash: Felt,
+    #[schemars(extend("enum" = ["EXTERNAL", "L1_HANDLER", "CONSTRUCTOR"]))]
     entry_point_type: &'static str,
+    #[schemars(extend("enum" = ["CALL", "LIBRARY_CALL"]))]
     call_type: &'static str,
+    #[schemars(with = "Vec<schema::Felt>")]
     result: &'a [Felt],
+    #[schemars(with = "Vec<Self>")]
     calls: Calls<'a>,
     events: Vec<OrderedEvent<'a>>,
     messages: Vec<OrderedMessage<'a>>,
@@ -65,8 +87,9 @@ struct FunctionInvocation<'a> {
 }
 
 /// REVERTIBLE_FUNCTION_INVOCATION.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(untagged)]
+#[schemars(rename = "REVERTIBLE_FUNCTION_INVOCATION")]
 enum Revertible<'a> {
     Done(Box<FunctionInvocation<'a>>),
     Reverted { revert_reason: String },
@@ -77,24 +100,32 @@ enum Revertible<'a> {
 struct Calls<'a>(Invocation<'a>);
 
 /// ORDERED_EVENT.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ORDERED_EVENT")]
 struct OrderedEvent<'a> {
     order: usize,
+    #[schemars(with = "Vec<schema::Felt>")]
     keys: &'a [starknet_api::transaction::EventKey],
+    #[schemars(with = "Vec<schema::Felt>")]
     data: &'a [Felt],
 }
 
 /// ORDERED_MESSAGE.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ORDERED_MESSAGE")]
 struct OrderedMessage<'a> {
     order: usize,
+    #[schemars(with = "schema::Address")]
     from_address: Felt,
+    #[schemars(with = "schema::Felt")]
     to_address: Felt,
+    #[schemars(with = "Vec<schema::Felt>")]
     payload: &'a [Felt],
 }
 
 /// INNER_CALL_EXECUTION_RESOURCES.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "INNER_CALL_EXECUTION_RESOURCES")]
 struct InnerResources {
     l1_gas: u64,
     l2_gas: u64,

@@ -1,6 +1,7 @@
 //! Transactions, as blocks hold them.
 
 use kraken_storage::ExecutedTransaction;
+use schemars::JsonSchema;
 use serde::Serialize;
 use starknet_api::{
     data_availability::DataAvailabilityMode,
@@ -14,11 +15,15 @@ use starknet_api::{
 };
 use starknet_types_core::felt::Felt;
 
-use crate::dto::{felt::Hex, flag::TransactionFlag};
+use crate::{
+    dto::{felt::Hex, flag::TransactionFlag},
+    schema::{self, transaction as historic},
+};
 
 /// TXN.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(untagged)]
+#[schemars(rename = "TXN")]
 pub(crate) enum Transaction<'a> {
     /// INVOKE_TXN_V3.
     InvokeV3(InvokeV3<'a>),
@@ -27,77 +32,106 @@ pub(crate) enum Transaction<'a> {
     /// DEPLOY_ACCOUNT_TXN_V3.
     DeployAccountV3(DeployAccountV3<'a>),
     /// INVOKE_TXN_V1.
-    InvokeV1(Historic<'a, InvokeTransactionV1>),
+    InvokeV1(#[schemars(with = "historic::InvokeV1")] Historic<'a, InvokeTransactionV1>),
     /// INVOKE_TXN_V0.
-    InvokeV0(Historic<'a, InvokeTransactionV0>),
+    InvokeV0(#[schemars(with = "historic::InvokeV0")] Historic<'a, InvokeTransactionV0>),
     /// DECLARE_TXN_V2.
-    DeclareV2(Historic<'a, DeclareTransactionV2>),
+    DeclareV2(#[schemars(with = "historic::DeclareV2")] Historic<'a, DeclareTransactionV2>),
     /// DECLARE_TXN_V0 and DECLARE_TXN_V1.
-    DeclareV0V1(Historic<'a, DeclareTransactionV0V1>),
+    DeclareV0V1(#[schemars(with = "historic::DeclareV0V1")] Historic<'a, DeclareTransactionV0V1>),
     /// DEPLOY_ACCOUNT_TXN_V1.
-    DeployAccountV1(Historic<'a, DeployAccountTransactionV1>),
+    DeployAccountV1(
+        #[schemars(with = "historic::DeployAccountV1")] Historic<'a, DeployAccountTransactionV1>,
+    ),
     /// DEPLOY_TXN.
-    Deploy(Historic<'a, DeployTransaction>),
+    Deploy(#[schemars(with = "historic::Deploy")] Historic<'a, DeployTransaction>),
     /// L1_HANDLER_TXN.
-    L1Handler(Historic<'a, L1HandlerTransaction>),
+    L1Handler(#[schemars(with = "historic::L1Handler")] Historic<'a, L1HandlerTransaction>),
 }
 
 /// TXN_WITH_HASH.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "TXN_WITH_HASH")]
 pub(crate) struct TransactionWithHash<'a> {
+    #[schemars(with = "schema::TxHash")]
     transaction_hash: Felt,
     #[serde(flatten)]
     transaction: Transaction<'a>,
 }
 
 /// INVOKE_TXN_V3.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "INVOKE_TXN_V3")]
 pub(crate) struct InvokeV3<'a> {
+    #[schemars(extend("const" = "INVOKE"))]
     r#type: &'static str,
+    #[schemars(extend("const" = "0x3"))]
     version: &'static str,
+    #[schemars(with = "schema::Address")]
     sender_address: Felt,
+    #[schemars(with = "Vec<schema::Felt>")]
     calldata: &'a [Felt],
+    #[schemars(with = "Vec<schema::Felt>")]
     account_deployment_data: &'a [Felt],
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Vec<schema::Felt>", transform = schema::since_v0_10)]
     proof_facts: Option<&'a [Felt]>,
     #[serde(flatten)]
     common: CommonV3<'a>,
 }
 
 /// DECLARE_TXN_V3.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "DECLARE_TXN_V3")]
 pub(crate) struct DeclareV3<'a> {
+    #[schemars(extend("const" = "DECLARE"))]
     r#type: &'static str,
+    #[schemars(extend("const" = "0x3"))]
     version: &'static str,
+    #[schemars(with = "schema::Address")]
     sender_address: Felt,
+    #[schemars(with = "schema::Felt")]
     class_hash: Felt,
+    #[schemars(with = "schema::Felt")]
     compiled_class_hash: Felt,
+    #[schemars(with = "Vec<schema::Felt>")]
     account_deployment_data: &'a [Felt],
     #[serde(flatten)]
     common: CommonV3<'a>,
 }
 
 /// DEPLOY_ACCOUNT_TXN_V3.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "DEPLOY_ACCOUNT_TXN_V3")]
 pub(crate) struct DeployAccountV3<'a> {
+    #[schemars(extend("const" = "DEPLOY_ACCOUNT"))]
     r#type: &'static str,
+    #[schemars(extend("const" = "0x3"))]
     version: &'static str,
+    #[schemars(with = "schema::Felt")]
     class_hash: Felt,
+    #[schemars(with = "schema::Felt")]
     contract_address_salt: Felt,
+    #[schemars(with = "Vec<schema::Felt>")]
     constructor_calldata: &'a [Felt],
     #[serde(flatten)]
     common: CommonV3<'a>,
 }
 
 /// What all transactions of version 3 have.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct CommonV3<'a> {
+    #[schemars(with = "Vec<schema::Felt>")]
     signature: &'a [Felt],
+    #[schemars(with = "schema::Felt")]
     nonce: Felt,
     resource_bounds: ResourceBoundsMapping,
     tip: Hex<u64>,
+    #[schemars(with = "Vec<schema::Felt>")]
     paymaster_data: &'a [Felt],
+    #[schemars(with = "schema::transaction::DaMode")]
     nonce_data_availability_mode: DataAvailabilityMode,
+    #[schemars(with = "schema::transaction::DaMode")]
     fee_data_availability_mode: DataAvailabilityMode,
 }
 
@@ -113,27 +147,31 @@ pub(crate) struct Historic<'a, T> {
 }
 
 /// RESOURCE_BOUNDS_MAPPING.
-#[derive(Debug, Serialize)]
-struct ResourceBoundsMapping {
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "RESOURCE_BOUNDS_MAPPING")]
+pub(crate) struct ResourceBoundsMapping {
     l1_gas: ResourceBounds,
     l1_data_gas: ResourceBounds,
     l2_gas: ResourceBounds,
 }
 
 /// RESOURCE_BOUNDS.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "RESOURCE_BOUNDS")]
 struct ResourceBounds {
     max_amount: Hex<u64>,
     max_price_per_unit: Hex<u128>,
 }
 
 /// TXN_WITH_HASH, and how far the transaction has come.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "TXN_WITH_HASH_AND_STATUS")]
 pub(crate) struct TransactionWithStatus<'a> {
     /// The transaction.
     #[serde(flatten)]
     pub(crate) transaction: TransactionWithHash<'a>,
     /// TXN_STATUS.
+    #[schemars(extend("enum" = ["RECEIVED", "CANDIDATE", "PRE_CONFIRMED", "ACCEPTED_ON_L2"]))]
     pub(crate) finality_status: &'static str,
 }
 

@@ -2,6 +2,7 @@
 
 use kraken_execution::QueryTransaction;
 use kraken_sequencer::Admitted;
+use schemars::JsonSchema;
 use serde::Serialize;
 use starknet_api::rpc_transaction::{RpcInvokeTransaction, RpcTransaction};
 use starknet_types_core::felt::Felt;
@@ -11,24 +12,57 @@ use crate::{
     dto::broadcasted::{Kind, Version, header},
     error::Error,
     params::FromInput,
+    schema,
 };
 
-/// The answer to each of them: the hash, and the address or the hash of what it brings.
+/// The answer to each of them.
 #[derive(Debug, Serialize)]
-pub(crate) struct Submitted {
+#[serde(untagged)]
+pub(crate) enum Submitted {
+    Invoked(Invoked),
+    Declared(Declared),
+    Deployed(Deployed),
+}
+
+/// An invocation was taken in.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(inline)]
+pub(crate) struct Invoked {
+    #[schemars(with = "schema::TxHash")]
     transaction_hash: Felt,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    class_hash: Option<Felt>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    contract_address: Option<Felt>,
+}
+
+/// A declaration was taken in.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(inline)]
+pub(crate) struct Declared {
+    #[schemars(with = "schema::TxHash")]
+    transaction_hash: Felt,
+    #[schemars(with = "schema::Felt")]
+    class_hash: Felt,
+}
+
+/// A deployment of an account was taken in.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(inline)]
+pub(crate) struct Deployed {
+    #[schemars(with = "schema::TxHash")]
+    transaction_hash: Felt,
+    #[schemars(with = "schema::Address")]
+    contract_address: Felt,
 }
 
 impl From<Admitted> for Submitted {
     fn from(admitted: Admitted) -> Self {
-        Self {
-            transaction_hash: admitted.transaction_hash.0,
-            class_hash: admitted.class_hash.map(|class_hash| class_hash.0),
-            contract_address: admitted.contract_address.map(Felt::from),
+        let transaction_hash = admitted.transaction_hash.0;
+        match (admitted.class_hash, admitted.contract_address) {
+            (Some(class_hash), _) => {
+                Self::Declared(Declared { transaction_hash, class_hash: class_hash.0 })
+            }
+            (None, Some(address)) => {
+                Self::Deployed(Deployed { transaction_hash, contract_address: address.into() })
+            }
+            (None, None) => Self::Invoked(Invoked { transaction_hash }),
         }
     }
 }

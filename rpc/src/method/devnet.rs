@@ -13,6 +13,7 @@ pub(crate) mod state_diff;
 
 use kraken_execution::Token;
 use kraken_sequencer::DevControl;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
@@ -22,12 +23,14 @@ use crate::{
 };
 
 /// What methods answer that have nothing to say.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
+#[schemars(inline)]
 pub(crate) struct Done {}
 
 /// What an amount is counted in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "UPPERCASE")]
+#[schemars(rename = "PRICE_UNIT")]
 pub(crate) enum Unit {
     /// Of ETH.
     Wei,

@@ -1,6 +1,7 @@
 //! Blocks, in three shapes, and short answers about them.
 
 use kraken_sequencer::BlockAt;
+use schemars::JsonSchema;
 use serde::Serialize;
 use starknet_types_core::felt::Felt;
 
@@ -15,11 +16,14 @@ use crate::{
         written::Written,
     },
     error::{Error, Internal},
+    schema,
 };
 
 /// The answer to `starknet_blockHashAndNumber`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "BLOCK_HASH_AND_NUMBER")]
 pub(crate) struct HashAndNumber {
+    #[schemars(with = "schema::BlockHash")]
     block_hash: Felt,
     block_number: u64,
 }

@@ -5,6 +5,7 @@
 //! since the node started. Of these the answer has those that are executed; the specification has no
 //! status for others.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use starknet_types_core::felt::Felt;
 
@@ -15,14 +16,20 @@ use crate::{
         receipt::{Execution, Finality},
     },
     error::Error,
+    schema,
 };
 
-#[derive(Debug, Serialize)]
-struct Status {
+/// How far a transaction has come that handles a message of L1.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "MESSAGE_STATUS")]
+pub(crate) struct Status {
+    #[schemars(with = "schema::TxHash")]
     transaction_hash: Felt,
     finality_status: Finality,
+    #[schemars(extend("enum" = ["SUCCEEDED", "REVERTED"]))]
     execution_status: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
     failure_reason: Option<String>,
 }
 

@@ -14,7 +14,7 @@ use crate::{
     dispatch::Call,
     dto::{
         block_id::BlockId,
-        state_update::{Context, StateDiff, StateUpdate},
+        state_update::{ClosedUpdate, Context, OpenUpdate, StateDiff, StateUpdate},
     },
     error::{Error, Internal},
     version::Version,
@@ -43,25 +43,21 @@ pub(crate) fn answer(call: &Call<'_>) -> Result<StateUpdate, Error> {
         ))
     };
     match &block {
-        BlockAt::Closed(block) => Ok(StateUpdate {
-            block_hash: Some(block.header.hash.0),
-            old_root,
-            new_root: Some(block.header.state_root.0),
-            state_diff: state_diff(
-                &block.state_diff,
-                block.classes.iter().map(|(class_hash, _)| *class_hash).collect(),
-            )?,
-        }),
+        BlockAt::Closed(block) => {
+            let declared = block.classes.iter().map(|(class_hash, _)| *class_hash).collect();
+            let state_diff = state_diff(&block.state_diff, declared)?;
+            Ok(StateUpdate::Closed(ClosedUpdate {
+                block_hash: block.header.hash.0,
+                new_root: block.header.state_root.0,
+                open: OpenUpdate { old_root, state_diff },
+            }))
+        }
         BlockAt::Unsealed(block) => {
             let declared: BTreeSet<ClassHash> =
                 block.changes.iter().flat_map(|changes| changes.classes.keys().copied()).collect();
             let diff = call.view.state_diff(block)?;
-            Ok(StateUpdate {
-                block_hash: None,
-                old_root,
-                new_root: None,
-                state_diff: state_diff(&diff, declared)?,
-            })
+            let state_diff = state_diff(&diff, declared)?;
+            Ok(StateUpdate::Open(OpenUpdate { old_root, state_diff }))
         }
     }
 }

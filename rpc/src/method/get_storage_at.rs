@@ -1,5 +1,6 @@
 //! `starknet_getStorageAt`.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use starknet_api::{
     block::BlockNumber,
@@ -13,6 +14,7 @@ use crate::{
     dto::{block_id::BlockId, flag::StorageFlag},
     error::Error,
     method::state_at,
+    schema,
 };
 
 /// Contracts without a class: the protocol itself writes their storage.
@@ -20,14 +22,17 @@ const SYSTEM_CONTRACTS: [ContractAddress; 2] =
     [ContractAddress(PatriciaKey::ONE), ContractAddress(PatriciaKey::TWO)];
 
 /// A value, alone or as STORAGE_RESULT.
-#[derive(Debug, PartialEq, Eq, Serialize)]
+#[derive(Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(untagged)]
+#[schemars(inline)]
 pub(crate) enum Stored {
     /// As it was without flags.
-    Value(Felt),
+    Value(#[schemars(with = "schema::Felt")] Felt),
     /// With the flag INCLUDE_LAST_UPDATE_BLOCK.
+    #[schemars(transform = schema::since_v0_10)]
     Dated {
         /// Zero where nothing was written.
+        #[schemars(with = "schema::Felt")]
         value: Felt,
         /// The block that wrote the value; 0 if none did.
         last_update_block: u64,

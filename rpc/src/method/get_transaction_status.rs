@@ -7,6 +7,7 @@
 
 use kraken_sequencer::Progress;
 use kraken_storage::ExecutedTransaction;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
@@ -16,21 +17,25 @@ use crate::{
 };
 
 /// TXN_STATUS_RESULT.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "TXN_STATUS_RESULT")]
 pub(crate) struct Status<'a> {
     finality_status: Finalities,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String", extend("enum" = ["SUCCEEDED", "REVERTED"]))]
     execution_status: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
     failure_reason: Option<&'a str>,
 }
 
 /// TXN_STATUS.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(untagged)]
+#[schemars(rename = "TXN_STATUS")]
 enum Finalities {
     Executed(Finality),
-    Waiting(&'static str),
+    Waiting(#[schemars(extend("enum" = ["RECEIVED", "CANDIDATE"]))] &'static str),
 }
 
 /// Answers `starknet_getTransactionStatus`.

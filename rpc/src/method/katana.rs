@@ -4,6 +4,7 @@
 
 use kraken_execution::genesis::{PredeployedAccount, accounts};
 use kraken_sequencer::Diff;
+use schemars::JsonSchema;
 use serde::Serialize;
 use starknet_api::{
     core::ContractAddress,
@@ -12,7 +13,7 @@ use starknet_api::{
 use starknet_types_core::felt::Felt;
 
 use super::devnet::{blocks::put_time, control, state_diff::apply_diff};
-use crate::{dispatch::Call, error::Error};
+use crate::{dispatch::Call, error::Error, schema};
 
 /// Answers `dev_generateBlock`.
 ///
@@ -66,12 +67,17 @@ pub(crate) async fn set_storage_at(call: &Call<'_>) -> Result<(), Error> {
 }
 
 /// An account of block 0, as katana writes it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "KATANA_ACCOUNT")]
 pub(crate) struct Account {
+    #[schemars(with = "schema::Address")]
     address: Felt,
+    #[schemars(with = "schema::Felt")]
     public_key: Felt,
+    #[schemars(with = "schema::Felt")]
     private_key: Felt,
+    #[schemars(with = "schema::Felt")]
     class_hash: Felt,
     balance: String,
 }

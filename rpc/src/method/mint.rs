@@ -2,6 +2,7 @@
 
 use kraken_execution::genesis::chargeable_account;
 use kraken_sequencer::SubmitError;
+use schemars::JsonSchema;
 use serde::Serialize;
 use starknet_api::{
     core::{ContractAddress, Nonce},
@@ -18,13 +19,16 @@ use crate::{
         state_at,
     },
     params::{FromInput, Input, InvalidParams},
+    schema,
 };
 
 /// The answer to `devnet_mint`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "MINTED")]
 pub(crate) struct Minted {
     new_balance: String,
     unit: Unit,
+    #[schemars(with = "schema::TxHash")]
     tx_hash: Felt,
 }
 

@@ -1,10 +1,11 @@
 //! `starknet_simulateTransactions`.
 
 use kraken_execution::{QueryTransaction, Simulated, Skip, simulate};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
-    dispatch::{Answer, Call, json},
+    dispatch::{self, Call, json},
     dto::{
         block_id::BlockId,
         flag::{SimulationFlag, TraceFlag},
@@ -12,11 +13,23 @@ use crate::{
         trace::SimulatedTransaction,
     },
     method::{estimate_fee::exempt, state_at},
+    schema::since_v0_10,
 };
 
+/// What transactions would do.
+#[derive(Serialize, JsonSchema)]
+#[serde(untagged)]
+#[schemars(inline)]
+pub(crate) enum Answer<'a> {
+    Alone(Vec<SimulatedTransaction<'a>>),
+    #[schemars(transform = since_v0_10)]
+    WithReads(WithReads<'a>),
+}
+
 /// What transactions would do, with what they would read.
-#[derive(Serialize)]
-struct WithReads<'a> {
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "SIMULATIONS_WITH_READS")]
+pub(crate) struct WithReads<'a> {
     simulated_transactions: Vec<SimulatedTransaction<'a>>,
     initial_reads: InitialReads,
 }
@@ -27,7 +40,7 @@ struct WithReads<'a> {
 ///
 /// # Errors
 /// [`Error::BlockNotFound`], [`Error::TransactionExecution`].
-pub(crate) fn answer(call: &Call<'_>) -> Answer {
+pub(crate) fn answer(call: &Call<'_>) -> dispatch::Answer {
     let block_id: BlockId = call.params.required("block_id")?;
     let mut transactions: Vec<QueryTransaction> = call.params.required("transactions")?;
     exempt(call, &mut transactions);
@@ -47,7 +60,8 @@ pub(crate) fn answer(call: &Call<'_>) -> Answer {
     let wants_reads = flags.contains(&SimulationFlag::ReturnInitialReads)
         || trace_flags.contains(&TraceFlag::ReturnInitialReads);
     if !wants_reads {
-        return json(Ok::<Vec<_>, _>(simulated_transactions));
+        return json(Ok(Answer::Alone(simulated_transactions)));
     }
-    json(Ok(WithReads { simulated_transactions, initial_reads: reads.into() }))
+    let with_reads = WithReads { simulated_transactions, initial_reads: reads.into() };
+    json(Ok(Answer::WithReads(with_reads)))
 }

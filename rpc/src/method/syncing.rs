@@ -1,6 +1,7 @@
 //! `starknet_syncing`.
 
 use kraken_sequencer::{BlockAt, Distance};
+use schemars::JsonSchema;
 use serde::Serialize;
 use starknet_api::block::BlockNumber;
 use starknet_types_core::felt::Felt;
@@ -8,24 +9,33 @@ use starknet_types_core::felt::Felt;
 use crate::{
     dispatch::Call,
     error::{Error, Internal},
+    schema,
 };
 
 /// FALSE or SYNC_STATUS.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(untagged)]
+#[schemars(inline)]
 pub(crate) enum Syncing {
-    No(bool),
+    No(#[schemars(extend("const" = false))] bool),
     Yes(Status),
 }
 
 /// SYNC_STATUS.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "SYNC_STATUS")]
 pub(crate) struct Status {
+    #[schemars(with = "schema::BlockHash")]
     starting_block_hash: Felt,
+    #[schemars(with = "u64")]
     starting_block_num: BlockNumber,
+    #[schemars(with = "schema::BlockHash")]
     current_block_hash: Felt,
+    #[schemars(with = "u64")]
     current_block_num: BlockNumber,
+    #[schemars(with = "schema::BlockHash")]
     highest_block_hash: Felt,
+    #[schemars(with = "u64")]
     highest_block_num: BlockNumber,
 }
 

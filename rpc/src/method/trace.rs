@@ -1,11 +1,12 @@
 //! What happened in transactions that are in blocks.
 
 use kraken_sequencer::Progress;
+use schemars::JsonSchema;
 use serde::Serialize;
 use starknet_api::transaction::TransactionHash;
 
 use crate::{
-    dispatch::{Answer, Call, json},
+    dispatch::{self, Call, json},
     dto::{
         block_id::SettledBlockId,
         flag::TraceFlag,
@@ -13,11 +14,23 @@ use crate::{
         trace::{TracedTransaction, TransactionTrace},
     },
     error::{Error, Untraced},
+    schema::since_v0_10,
 };
 
+/// The traces of a block.
+#[derive(Serialize, JsonSchema)]
+#[serde(untagged)]
+#[schemars(inline)]
+pub(crate) enum Answer<'a> {
+    Alone(Vec<TracedTransaction<'a>>),
+    #[schemars(transform = since_v0_10)]
+    WithReads(WithReads<'a>),
+}
+
 /// The traces of a block, with what its transactions read.
-#[derive(Serialize)]
-struct WithReads<'a> {
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "TRACES_WITH_READS")]
+pub(crate) struct WithReads<'a> {
     traces: Vec<TracedTransaction<'a>>,
     initial_reads: InitialReads,
 }
@@ -26,7 +39,7 @@ struct WithReads<'a> {
 ///
 /// # Errors
 /// [`Error::NoTraceAvailable`], [`Error::TransactionHashNotFound`].
-pub(crate) fn transaction(call: &Call<'_>) -> Answer {
+pub(crate) fn transaction(call: &Call<'_>) -> dispatch::Answer {
     let hash: TransactionHash = call.params.required("transaction_hash")?;
     // Before the blocks, as for the status: what moves on in between is in a block of a later view.
     let progress = call.context.sequencer.progress(hash);
@@ -50,7 +63,7 @@ pub(crate) fn transaction(call: &Call<'_>) -> Answer {
 ///
 /// # Errors
 /// [`Error::BlockNotFound`].
-pub(crate) fn block_transactions(call: &Call<'_>) -> Answer {
+pub(crate) fn block_transactions(call: &Call<'_>) -> dispatch::Answer {
     let SettledBlockId(block_id) = call.params.required("block_id")?;
     let flags: Vec<TraceFlag> = call.params.optional("trace_flags")?.unwrap_or_default();
     let block = block_id.block(&call.view)?;
@@ -64,8 +77,9 @@ pub(crate) fn block_transactions(call: &Call<'_>) -> Answer {
         // What was read is not kept.
         let replayed = call.view.replay(chain, &block)?;
         let traces = hashes.zip(&replayed.traces).map(traced).collect();
-        return json(Ok(WithReads { traces, initial_reads: replayed.reads.into() }));
+        let initial_reads = replayed.reads.into();
+        return json(Ok(Answer::WithReads(WithReads { traces, initial_reads })));
     }
     let traces = call.view.traces(chain, &block)?;
-    json(Ok(hashes.zip(traces.iter()).map(traced).collect::<Vec<_>>()))
+    json(Ok(Answer::Alone(hashes.zip(traces.iter()).map(traced).collect())))
 }

@@ -3,15 +3,23 @@
 use std::fmt;
 
 use kraken_sequencer::Orphaned;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Serialize;
 use starknet_api::transaction::TransactionHash;
 use starknet_types_core::felt::Felt;
 
-use crate::subscription::{
-    moved::Moved,
-    position::{Interest, Piece},
-    sheet::{Text, write},
-    transaction_status::Known,
+use crate::{
+    dto::{
+        block::Head, event::FinalEvent, receipt::ReceiptWithBlock,
+        transaction::TransactionWithStatus,
+    },
+    schema::{self, of},
+    subscription::{
+        moved::Moved,
+        position::{Interest, Piece},
+        sheet::{Text, write},
+        transaction_status::{Known, NewStatus},
+    },
 };
 
 /// A stream of notices: a function from what happens to what is told of it.
@@ -70,6 +78,16 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
+    /// All of them.
+    pub(crate) const ALL: [Self; 6] = [
+        Self::NewHeads,
+        Self::Events,
+        Self::TransactionStatus,
+        Self::NewTransactionReceipts,
+        Self::NewTransaction,
+        Self::Reorg,
+    ];
+
     /// The method of the notification; of transactions it is in the singular.
     pub(crate) const fn method(self) -> &'static str {
         match self {
@@ -81,13 +99,28 @@ impl Kind {
             Self::Reorg => "starknet_subscriptionReorg",
         }
     }
+
+    /// What the `result` of the notification looks like.
+    pub(crate) fn describe(self, generator: &mut SchemaGenerator) -> Schema {
+        match self {
+            Self::NewHeads => of::<Head>(generator),
+            Self::Events => of::<FinalEvent>(generator),
+            Self::TransactionStatus => of::<NewStatus<'_>>(generator),
+            Self::NewTransactionReceipts => of::<ReceiptWithBlock<'_>>(generator),
+            Self::NewTransaction => of::<TransactionWithStatus<'_>>(generator),
+            Self::Reorg => of::<Reorg>(generator),
+        }
+    }
 }
 
 /// REORG_DATA.
-#[derive(Debug, Serialize)]
-struct Reorg {
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "REORG_DATA")]
+pub(crate) struct Reorg {
+    #[schemars(with = "schema::BlockHash")]
     starting_block_hash: Felt,
     starting_block_number: u64,
+    #[schemars(with = "schema::BlockHash")]
     ending_block_hash: Felt,
     ending_block_number: u64,
 }

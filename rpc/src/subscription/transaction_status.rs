@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use kraken_sequencer::Progress;
 use kraken_storage::ExecutedTransaction;
+use schemars::JsonSchema;
 use serde::Serialize;
 use starknet_api::transaction::TransactionHash;
 use starknet_types_core::felt::Felt;
@@ -14,6 +15,7 @@ use starknet_types_core::felt::Felt;
 use crate::{
     dto::receipt::Finality,
     method::get_transaction_status::Status,
+    schema,
     subscription::{
         moved::Moved,
         position::{Interest, Piece},
@@ -54,8 +56,10 @@ enum Rank {
 }
 
 /// NEW_TXN_STATUS.
-#[derive(Debug, Serialize)]
-struct NewStatus<'a> {
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "NEW_TXN_STATUS")]
+pub(crate) struct NewStatus<'a> {
+    #[schemars(with = "schema::TxHash")]
     transaction_hash: Felt,
     status: Status<'a>,
 }

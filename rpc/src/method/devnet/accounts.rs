@@ -5,6 +5,7 @@ use kraken_execution::{
     genesis::{self, accounts},
 };
 use kraken_sequencer::View;
+use schemars::JsonSchema;
 use serde::Serialize;
 use starknet_api::{abi::abi_utils::selector_from_name, block::BlockInfo, core::ContractAddress};
 use starknet_types_core::felt::Felt;
@@ -15,26 +16,33 @@ use crate::{
     dto::block_id::BlockId,
     error::{Error, Internal},
     method::state_at,
+    schema,
 };
 
 /// An account of block 0.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "PREDEPLOYED_ACCOUNT")]
 pub(crate) struct Account {
     initial_balance: String,
+    #[schemars(with = "schema::Address")]
     address: Felt,
+    #[schemars(with = "schema::Felt")]
     public_key: Felt,
+    #[schemars(with = "schema::Felt")]
     private_key: Felt,
     balance: Option<Balances>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(inline)]
 struct Balances {
     eth: Balance,
     strk: Balance,
 }
 
 /// An amount of one token, in decimal.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "BALANCE")]
 pub(crate) struct Balance {
     amount: String,
     unit: Unit,

@@ -1,16 +1,19 @@
 //! When blocks end, what time they have, and which of them stay.
 
 use kraken_sequencer::DevControl;
+use schemars::JsonSchema;
 use serde::Serialize;
 use starknet_api::block::{BlockHash, BlockNumber};
 use starknet_types_core::felt::Felt;
 
 use super::control;
-use crate::{dispatch::Call, dto::block_id::BlockId, error::Error};
+use crate::{dispatch::Call, dto::block_id::BlockId, error::Error, schema};
 
 /// The answer to `devnet_createBlock`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "CREATED_BLOCK")]
 pub(crate) struct CreatedBlock {
+    #[schemars(with = "schema::BlockHash")]
     block_hash: Felt,
 }
 
@@ -23,9 +26,11 @@ pub(crate) async fn create_block(call: &Call<'_>) -> Result<CreatedBlock, Error>
 }
 
 /// The answer to `devnet_setTime`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "TIME_SET")]
 pub(crate) struct TimeSet {
     block_timestamp: u64,
+    #[schemars(with = "Option<schema::BlockHash>")]
     block_hash: Option<Felt>,
 }
 
@@ -56,9 +61,11 @@ pub(crate) async fn put_time(
 }
 
 /// The answer to `devnet_increaseTime`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "TIME_INCREASED")]
 pub(crate) struct TimeIncreased {
     timestamp_increased_by: u64,
+    #[schemars(with = "schema::BlockHash")]
     block_hash: Felt,
 }
 
@@ -75,8 +82,10 @@ pub(crate) async fn increase_time(call: &Call<'_>) -> Result<TimeIncreased, Erro
 }
 
 /// The answer to `devnet_abortBlocks`: newest first.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ABORTED_BLOCKS")]
 pub(crate) struct Aborted {
+    #[schemars(with = "Vec<schema::BlockHash>")]
     aborted: Vec<Felt>,
 }
 
@@ -93,8 +102,10 @@ pub(crate) async fn abort_blocks(call: &Call<'_>) -> Result<Aborted, Error> {
 }
 
 /// The answer to `devnet_acceptOnL1`: newest first.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ACCEPTED_BLOCKS")]
 pub(crate) struct AcceptedOnL1 {
+    #[schemars(with = "Vec<schema::BlockHash>")]
     accepted: Vec<Felt>,
 }
 

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use kraken_execution::genesis::{ETH_CLASS_HASH, STRK_CLASS_HASH};
 use kraken_sequencer::{BlockAt, View};
+use schemars::JsonSchema;
 use serde::{Serialize, Serializer, ser::SerializeStruct};
 use starknet_api::block::BlockNumber;
 use starknet_types_core::felt::Felt;
@@ -11,15 +12,18 @@ use starknet_types_core::felt::Felt;
 use crate::{
     dispatch::{Call, Context},
     error::{Error, Internal},
+    schema,
     server::{BlockGeneration, DumpOn, StateArchive},
     version::Version,
 };
 
 /// The answer to `devnet_getConfig`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "DEVNET_CONFIG")]
 pub(crate) struct DevnetConfig {
     seed: u32,
     total_accounts: u16,
+    #[schemars(with = "schema::Felt")]
     account_contract_class_hash: Felt,
     predeployed_accounts_initial_balance: String,
     start_time: Option<u64>,
@@ -32,33 +36,49 @@ pub(crate) struct DevnetConfig {
     chain_id: String,
     dump_on: Option<DumpOn>,
     dump_path: Option<PathBuf>,
+    #[schemars(with = "Generation")]
     block_generation_on: BlockGeneration,
     lite_mode: bool,
     proof_mode: &'static str,
     state_archive: StateArchive,
     fork_config: ForkConfig,
+    #[schemars(with = "schema::Felt")]
     eth_erc20_class_hash: Felt,
+    #[schemars(with = "schema::Felt")]
     strk_erc20_class_hash: Felt,
     class_size_config: ClassSizeConfig,
     server_config: ServerConfig,
 }
 
+/// When blocks end, as devnet writes it: a word, or an object with the seconds.
+#[derive(JsonSchema)]
+#[schemars(rename = "BLOCK_GENERATION", rename_all = "lowercase")]
+#[expect(dead_code, reason = "a shape")]
+enum Generation {
+    Transaction,
+    Demand,
+    Interval(f64),
+}
+
 /// Nothing is forked.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(inline)]
 struct ForkConfig {
     url: Option<&'static str>,
     block_number: Option<u64>,
     caching_enabled: Option<bool>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(inline)]
 struct ClassSizeConfig {
     maximum_contract_class_size: u32,
     maximum_contract_bytecode_size: u32,
     maximum_sierra_length: u32,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(inline)]
 struct ServerConfig {
     host: String,
     port: u16,
@@ -67,7 +87,6 @@ struct ServerConfig {
     ui_enabled: bool,
 }
 
-/// As devnet writes it: a word, or an object with the seconds.
 impl Serialize for BlockGeneration {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         match self {
@@ -136,7 +155,8 @@ pub(crate) async fn get_config(call: &Call<'_>) -> Result<DevnetConfig, Error> {
 }
 
 /// The answer to `devnet_getStatus`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "DEVNET_STATUS")]
 pub(crate) struct Status {
     block_count: u64,
     transaction_count: u64,
@@ -145,6 +165,7 @@ pub(crate) struct Status {
     protocol_version: &'static str,
     devnet_version: &'static str,
     is_forked: bool,
+    #[schemars(with = "Vec<schema::Address>")]
     impersonated_accounts: Vec<Felt>,
     auto_impersonate: bool,
 }

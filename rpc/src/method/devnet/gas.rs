@@ -2,6 +2,7 @@
 
 use std::num::NonZeroU128;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use starknet_api::block::{GasPrice, GasPrices, NonzeroGasPrice};
 
@@ -13,7 +14,8 @@ use crate::{
 };
 
 /// The answer to `devnet_setGasPrice`: all prices, set or not.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "GAS_PRICES")]
 pub(crate) struct Prices {
     gas_price_wei: u128,
     data_gas_price_wei: u128,

@@ -2,16 +2,19 @@
 //! and everything that would need a chain there is refused.
 
 use kraken_execution::L1Message;
+use schemars::JsonSchema;
 use serde::Serialize;
 use starknet_api::core::Nonce;
 use starknet_types_core::felt::Felt;
 
 use super::{Done, control, execution::executed};
-use crate::{dispatch::Call, dto::felt::Hex, error::Error};
+use crate::{dispatch::Call, dto::felt::Hex, error::Error, schema};
 
 /// The answer to `devnet_postmanSendMessageToL2`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "SENT_MESSAGE")]
 pub(crate) struct Sent {
+    #[schemars(with = "schema::TxHash")]
     transaction_hash: Felt,
 }
 

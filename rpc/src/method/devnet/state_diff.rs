@@ -5,6 +5,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use kraken_execution::Chain;
 use kraken_sequencer::Diff;
 use kraken_storage::Class;
+use schemars::JsonSchema;
 use serde::Serialize;
 use starknet_api::{
     core::{ClassHash, CompiledClassHash, ContractAddress, Nonce},
@@ -17,17 +18,22 @@ use crate::{
     dispatch::Call,
     error::Error,
     params::{FromInput, Input, InvalidParams},
+    schema,
 };
 
 /// The answer to `devnet_applyStateDiff`: the classes that were given.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "APPLIED_CLASSES")]
 pub(crate) struct Applied {
     classes: Vec<AppliedClass>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(inline)]
 struct AppliedClass {
+    #[schemars(with = "schema::Felt")]
     class_hash: Felt,
+    #[schemars(with = "schema::Felt")]
     compiled_class_hash: Felt,
 }
 
