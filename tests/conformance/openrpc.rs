@@ -14,7 +14,7 @@ const ALSO_TAKEN: [(&str, &str); 2] = [
 
 /// What a node says that it serves to those who ask over a socket.
 pub(crate) fn served(client: &Client) -> Documents {
-    let document = client.socket("").get("rpc.discover", json!([]));
+    let document = Client::new(client.url()).socket("").get("rpc.discover", json!([]));
     let name = "served.json".to_owned();
     Documents::compile(BTreeMap::from([(name, document)])).expect("it makes sense")
 }

@@ -7,7 +7,7 @@ use kraken_rpc::testing::{Known, body, check, seeds};
 use crate::node::{start, wishes};
 
 /// What the node knows that bodies may ask for.
-fn known() -> Known {
+pub(crate) fn known() -> Known {
     let account = |index| format!("{:#x}", crate::node::account(index).address.0.key());
     let strk = kraken_execution::genesis::STRK_ADDRESS.0;
     Known { felts: vec![account(0), account(1), format!("{:#x}", strk.key())] }

@@ -2,6 +2,7 @@
 
 mod chain;
 mod corpus;
+mod described;
 mod devnet;
 mod monitoring;
 mod node;
