@@ -1,7 +1,7 @@
 //! From a request to the method that answers it.
 //!
 //! A method that reads the disk runs on a blocking thread, unless all it does is to look up a few
-//! things ([`in_place`]); and one that executes Cairo does so under permits of its own, so reads
+//! things ([`InPlace`]); and one that executes Cairo does so under permits of its own, so reads
 //! never queue behind Cairo. A permit is held until the work is done, even when the caller has
 //! stopped waiting. Each request sees one [`View`].
 
@@ -19,7 +19,7 @@ use crate::{
     blocking::{all, on_blocking_thread},
     caller::Caller,
     error::{Error, Internal},
-    in_place::{self, InPlace},
+    in_place::InPlace,
     jsonrpc::{self, Deadline, Json, Request},
     methods::{self, Method},
     openrpc,
@@ -83,7 +83,9 @@ struct Asked {
 /// How a method is carried out.
 #[derive(Clone, Copy)]
 pub(crate) enum Handler {
-    /// Reads, on a blocking thread or, if it is short, in place.
+    /// Looks up a few things and no more, in place.
+    LookUp(fn(&Call<'_>) -> Answer),
+    /// Reads, on a blocking thread.
     Read(fn(&Call<'_>) -> Answer),
     /// Executes Cairo, on a blocking thread and under its own permits.
     Cairo(fn(&Call<'_>) -> Answer),
@@ -118,6 +120,7 @@ pub(crate) fn json<T: Serialize>(result: Result<T, Error>) -> Answer {
 impl fmt::Debug for Handler {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::LookUp(_) => "LookUp",
             Self::Read(_) => "Read",
             Self::Cairo(_) => "Cairo",
             Self::Write(_) => "Write",
@@ -237,12 +240,10 @@ impl Context {
         }
         let asked = Asked { method, params, version: caller.version };
         match method.handler {
-            Handler::Read(read)
-                if let Some(in_place) = &self.in_place
-                    && in_place::is_short(method.name) =>
-            {
-                self.in_place(in_place, asked, read).await
-            }
+            Handler::LookUp(read) => match &self.in_place {
+                Some(in_place) => self.in_place(in_place, asked, read).await,
+                None => self.blocking(&self.reading, asked, move |call| read(&call)).await,
+            },
             Handler::Read(read) => {
                 self.blocking(&self.reading, asked, move |call| read(&call)).await
             }

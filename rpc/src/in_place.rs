@@ -152,27 +152,6 @@ impl Drop for Reading<'_> {
     }
 }
 
-/// Whether a method looks up a few things and no more.
-pub(crate) fn is_short(method: &str) -> bool {
-    matches!(
-        method,
-        "starknet_blockHashAndNumber"
-            | "starknet_blockNumber"
-            | "starknet_chainId"
-            | "starknet_getBlockTransactionCount"
-            | "starknet_getBlockWithTxHashes"
-            | "starknet_getClassHashAt"
-            | "starknet_getNonce"
-            | "starknet_getStorageAt"
-            | "starknet_getTransactionByBlockIdAndIndex"
-            | "starknet_getTransactionByHash"
-            | "starknet_getTransactionReceipt"
-            | "starknet_getTransactionStatus"
-            | "starknet_specVersion"
-            | "starknet_syncing"
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use std::{
@@ -189,16 +168,8 @@ mod tests {
     };
 
     use super::*;
-    use crate::{dispatch::Handler, methods::METHODS};
 
     const PATIENCE: Duration = Duration::from_secs(10);
-
-    #[test]
-    fn short_methods_are_reads() {
-        let short: Vec<_> = METHODS.iter().filter(|method| is_short(method.name)).collect();
-        assert_eq!(short.len(), 14);
-        assert!(short.iter().all(|method| matches!(method.handler, Handler::Read(_))));
-    }
 
     #[tokio::test]
     async fn a_runtime_of_one_thread_does_not_read_in_place() {

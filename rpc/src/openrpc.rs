@@ -95,7 +95,8 @@ impl Part {
     fn of(method: &Method) -> Self {
         match method.handler {
             Handler::Subscribe(_) | Handler::Unsubscribe => Self::Subscriptions,
-            Handler::Read(_)
+            Handler::LookUp(_)
+            | Handler::Read(_)
             | Handler::Cairo(_)
             | Handler::Write(_)
             | Handler::Discover
