@@ -39,7 +39,7 @@ pub(crate) struct WithReads<'a> {
 /// starknet.js asks for initial reads by a parameter `trace_flags` of its own.
 ///
 /// # Errors
-/// [`Error::BlockNotFound`], [`Error::TransactionExecution`].
+/// [`crate::error::Error::BlockNotFound`], [`crate::error::Error::TransactionExecution`].
 pub(crate) fn answer(call: &Call<'_>) -> dispatch::Answer {
     let block_id: BlockId = call.params.required("block_id")?;
     let mut transactions: Vec<QueryTransaction> = call.params.required("transactions")?;
