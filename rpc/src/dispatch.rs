@@ -1,7 +1,7 @@
 //! From a request to the method that answers it.
 //!
-//! A method that reads the disk runs on a blocking thread, unless all it does is to look up a few
-//! things ([`InPlace`]); and one that executes Cairo does so under permits of its own, so reads
+//! A method that reads the disk runs on a blocking thread, unless it reads no more than
+//! one block ([`InPlace`]); and one that executes Cairo does so under permits of its own, so reads
 //! never queue behind Cairo. A permit is held until the work is done, even when the caller has
 //! stopped waiting. Each request sees one [`View`].
 
@@ -83,7 +83,7 @@ struct Asked {
 /// How a method is carried out.
 #[derive(Clone, Copy)]
 pub(crate) enum Handler {
-    /// Looks up a few things and no more, in place.
+    /// Looks up cells of the state or reads one block, in place.
     LookUp(fn(&Call<'_>) -> Answer),
     /// Reads, on a blocking thread.
     Read(fn(&Call<'_>) -> Answer),

@@ -1,6 +1,7 @@
 //! Every error a caller can see: code, message and data, in one table.
 //!
-//! Positive codes and their messages are the specification's, version 0.10.2; negative ones are
+//! Positive codes and their messages are the specification's, version 0.10.2, and 0.9.0 where that
+//! says it in another way; negative ones are
 //! those of JSON-RPC 2.0 and its range for servers. The cause of an internal error goes to the log,
 //! never to the caller.
 

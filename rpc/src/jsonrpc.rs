@@ -1,7 +1,8 @@
 //! JSON-RPC 2.0: what is a request, and what an answer looks like.
 //!
 //! This layer knows no method: whoever calls [`answer`] brings the function that carries one out.
-//! Each request gets an answer whatever that function does, a panic and a lack of time included.
+//! Each request gets an answer whatever that function does, a panic and a lack of time included; but
+//! what is done in one go, without waiting, is not given up on once it has begun.
 
 use std::{
     panic::AssertUnwindSafe,
@@ -147,7 +148,11 @@ where
         Ok(parsed) => parsed,
         Err((id, reason)) => return Some(failure(&id, &Error::InvalidRequest { reason })),
     };
-    let work = AssertUnwindSafe(async { carry_out(request).await }).catch_unwind();
+    let work = AssertUnwindSafe(async {
+        // What is done in one go would not notice that it begins too late.
+        if deadline.at <= Instant::now() { Err(deadline.error()) } else { carry_out(request).await }
+    })
+    .catch_unwind();
     let outcome = match timeout_at(deadline.at, work).await {
         Ok(Ok(outcome)) => outcome,
         Ok(Err(_)) => Err(Internal::Panicked.into()),

@@ -723,12 +723,14 @@ mod tests {
     }
 
     #[test]
-    fn names_are_unique_and_optional_parameters_come_last() {
+    fn names_are_unique_and_optional_and_newer_parameters_come_last() {
         let mut names = BTreeSet::new();
         for method in METHODS {
             assert!(names.insert(method.name), "{} is there twice", method.name);
             let optional = method.params.iter().map(|param| param.presence == Presence::Optional);
             assert!(optional.is_sorted(), "{}", method.name);
+            // So that older callers count the same positions.
+            assert!(method.params.iter().map(|param| param.since).is_sorted(), "{}", method.name);
         }
     }
 

@@ -3,6 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use kraken_openrpc::{Documents, Release};
+use serde_json::Value;
 
 /// The documents of both versions, where they are at hand.
 #[derive(Clone, Debug)]
@@ -50,4 +51,15 @@ pub(crate) fn older_code(method: &str, code: i64) -> i64 {
         ("starknet_addInvokeTransaction", 69) => -32602,
         _ => code,
     }
+}
+
+/// Whether a request asks for something that only the newer version knows.
+pub(crate) fn is_newer(method: &str, params: &Value) -> bool {
+    let text = params.to_string();
+    let words = ["RETURN_INITIAL_READS", "INCLUDE_", "\"response_flags\"", "\"trace_flags\""];
+    let has_list_of_addresses = text.contains("\"address\":[");
+    let names_contracts = method == "starknet_getStateUpdate"
+        && (text.contains("contract_addresses")
+            || params.as_array().is_some_and(|all| 1 < all.len()));
+    has_list_of_addresses || names_contracts || words.iter().any(|word| text.contains(word))
 }

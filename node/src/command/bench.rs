@@ -22,12 +22,13 @@ use tokio::runtime;
 
 use crate::{failure::Failure, settings};
 
-/// Runs a bench on threads that can execute Cairo.
+/// Runs a bench on threads like those of a node.
 ///
 /// # Errors
 /// If it fails, or there are no threads.
 fn block_on<T>(bench: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     let runtime = runtime::Builder::new_multi_thread()
+        .worker_threads(settings::runtime_threads())
         .enable_all()
         .thread_stack_size(settings::THREAD_STACK_BYTES)
         .build()

@@ -28,16 +28,17 @@ pub(crate) struct ClosedUpdate {
     #[schemars(with = "schema::BlockHash")]
     pub(crate) block_hash: Felt,
     #[schemars(with = "schema::Felt")]
+    pub(crate) old_root: Felt,
+    #[schemars(with = "schema::Felt")]
     pub(crate) new_root: Felt,
-    #[serde(flatten)]
-    pub(crate) open: OpenUpdate,
+    pub(crate) state_diff: StateDiff,
 }
 
 /// What a block changes that is not closed.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "PRE_CONFIRMED_STATE_UPDATE")]
 pub(crate) struct OpenUpdate {
-    /// Missing while the block before is open, too, but for callers who speak 0.9: they get zero.
+    /// Missing while the block before is open, too.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "schema::Felt")]
     pub(crate) old_root: Option<Felt>,

@@ -53,6 +53,16 @@ async fn a_request_is_answered_with_its_id() {
 }
 
 #[tokio::test]
+async fn nothing_begins_after_the_deadline() {
+    let echo = json!({"jsonrpc": "2.0", "id": 1, "method": "echo"});
+    let batch = json!([echo, echo]);
+    let answers = ask_within(&batch.to_string(), Duration::ZERO).await.expect("an answer");
+    for answer in answers.as_array().expect("a batch") {
+        assert_eq!(answer["error"]["code"], -32000, "{answer}");
+    }
+}
+
+#[tokio::test]
 async fn a_notification_is_carried_out_without_an_answer() {
     let seen = Mutex::new(Vec::new());
     let note = |request: Request| {

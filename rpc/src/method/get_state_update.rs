@@ -30,11 +30,7 @@ pub(crate) fn answer(call: &Call<'_>) -> Result<StateUpdate, Error> {
     let shown = shown.map(BTreeSet::from_iter);
     let block = block_id.block(&call.view)?;
     let before = block.info().block_number.prev();
-    let old_root = match root(&call.view, before)? {
-        // It had to be there before 0.10.
-        None if call.version < Version::V0_10 => Some(Felt::ZERO),
-        root => root,
-    };
+    let old_root = root(&call.view, before)?;
     let state_diff = |diff: &ThinStateDiff, declared| {
         let replaced = replaced(&call.view, before, diff)?;
         Ok::<_, Error>(StateDiff::new(
@@ -45,11 +41,11 @@ pub(crate) fn answer(call: &Call<'_>) -> Result<StateUpdate, Error> {
     match &block {
         BlockAt::Closed(block) => {
             let declared = block.classes.iter().map(|(class_hash, _)| *class_hash).collect();
-            let state_diff = state_diff(&block.state_diff, declared)?;
             Ok(StateUpdate::Closed(ClosedUpdate {
                 block_hash: block.header.hash.0,
+                old_root: old_root.ok_or(Internal::Broken { what: "a parent is open" })?,
                 new_root: block.header.state_root.0,
-                open: OpenUpdate { old_root, state_diff },
+                state_diff: state_diff(&block.state_diff, declared)?,
             }))
         }
         BlockAt::Unsealed(block) => {
@@ -57,6 +53,11 @@ pub(crate) fn answer(call: &Call<'_>) -> Result<StateUpdate, Error> {
                 block.changes.iter().flat_map(|changes| changes.classes.keys().copied()).collect();
             let diff = call.view.state_diff(block)?;
             let state_diff = state_diff(&diff, declared)?;
+            let old_root = match call.version {
+                // It had to be there, known or not.
+                Version::V0_9 => Some(old_root.unwrap_or_default()),
+                Version::V0_10 => old_root,
+            };
             Ok(StateUpdate::Open(OpenUpdate { old_root, state_diff }))
         }
     }
